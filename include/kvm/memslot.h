@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory slots: which host virtual range backs which guest physical range.
+ *
+ * A VM's slots are one immutable snapshot (struct kvm_memslots) published by
+ * pointer. A change builds a new snapshot, publishes it, zaps the sptes of what
+ * went away and frees the old one after an SRCU grace period, so every reader
+ * sees the old or the new layout, never a mix.
+ */
+#ifndef KVM_SWAP_MEMSLOT_H
+#define KVM_SWAP_MEMSLOT_H
+
+#include <linux/kvm.h>
+#include <kvm/types.h>
+
+#define KVM_SLOTS_MAX		32764	/* reported by KVM_CAP_NR_MEMSLOTS */
+#define KVM_SLOT_PAGES_MAX	((1UL << 31) - 1)
+
+/*
+ * One slot. Every field is written before publication and constant after it
+ * (a change of flags publishes a new object); dirty_bitmap's *bits* are set
+ * with atomic bitops by any vcpu.
+ */
+struct kvm_memslot {
+	gfn_t base_gfn;
+	unsigned long npages;
+	hva_t userspace_addr;
+	u32 flags;			/* KVM_MEM_* as userspace gave them */
+	u16 id;
+	unsigned long *dirty_bitmap;	/* NULL unless KVM_MEM_LOG_DIRTY_PAGES */
+};
+
+struct kvm_memslot_hva {
+	struct kvm_memslot *slot;	/* sorted by userspace_addr */
+	hva_t max_end;			/* largest end of this and all earlier entries */
+};
+
+/* A snapshot; constant once published, freed after an SRCU grace period. */
+struct kvm_memslots {
+	u64 generation;
+	unsigned int count;
+	struct kvm_memslot **by_gfn;	/* sorted by base_gfn, no overlap */
+	struct kvm_memslot_hva *by_hva;
+};
+
+static inline hva_t memslot_hva(const struct kvm_memslot *slot, gfn_t gfn)
+{
+	return slot->userspace_addr + ((gfn - slot->base_gfn) << PAGE_SHIFT);
+}
+
+static inline hva_t memslot_hva_end(const struct kvm_memslot *slot)
+{
+	return slot->userspace_addr + (slot->npages << PAGE_SHIFT);
+}
+
+static inline gfn_t memslot_hva_to_gfn(const struct kvm_memslot *slot, hva_t hva)
+{
+	return slot->base_gfn + ((hva - slot->userspace_addr) >> PAGE_SHIFT);
+}
+
+static inline bool memslot_readonly(const struct kvm_memslot *slot)
+{
+	return slot->flags & KVM_MEM_READONLY;
+}
+
+/* Current snapshot. Context: kvm->srcu read side or kvm->slots_lock. */
+struct kvm_memslots *memslots_get(struct kvm *kvm);
+
+/* The slot that holds @gfn, or NULL. Context: as memslots_get(). */
+struct kvm_memslot *memslot_find(const struct kvm_memslots *slots, gfn_t gfn);
+
+/*
+ * Walk the slots whose host range meets [start, end): call with *pos =
+ * memslot_hva_first(slots, end) and repeat until NULL.
+ */
+int memslot_hva_first(const struct kvm_memslots *slots, hva_t end);
+struct kvm_memslot *memslot_hva_next(const struct kvm_memslots *slots, int *pos,
+				     hva_t start);
+
+int memslots_init(struct kvm *kvm);
+void memslots_destroy(struct kvm *kvm);
+
+/*
+ * KVM_SET_USER_MEMORY_REGION. May sleep; takes kvm->slots_lock. Returns 0 or
+ * -EINVAL, -EEXIST (overlap), -ENOMEM. On error nothing has changed.
+ */
+int memslot_set(struct kvm *kvm, const struct kvm_userspace_memory_region *mem);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The second TLB: sptes cached from the page tables of the VM's mm.
+ */
+#ifndef KVM_SWAP_MMU_H
+#define KVM_SWAP_MMU_H
+
+#include <linux/atomic.h>
+#include <linux/spinlock.h>
+#include <kvm/types.h>
+#include <compat/notifier.h>
+
+/*
+ * A second-level page-table format, as data. One walker serves all of them.
+ * Bits not named here belong to software (include/kvm's private users).
+ */
+struct kvm_mmu_format {
+	const char *name;	/* "NPT", "EPT" */
+	u64 table;		/* bits of an entry that points to a table */
+	u64 present;		/* an entry is present if any of these is set */
+	u64 leaf;		/* bits every present 4 KiB leaf has */
+	u64 huge;		/* additional bits of a 2 MiB / 1 GiB leaf */
+	u64 write, exec_off;	/* write permission; NX-style bit, 0 if exec is positive */
+	u64 exec;		/* positive execute permission, 0 if exec_off is used */
+	u64 accessed, dirty;	/* 0 where the hardware has none (old EPT) */
+	u64 addr_mask;		/* physical address bits of an entry */
+	/* Memory type bits of a leaf for an x86 cache mode index (_PAGE_CACHE_MODE_*). */
+	u64 (*memtype)(unsigned int pcm);
+	bool gb_pages;		/* 1 GiB leaves work */
+};
+
+/*
+ * Per-VM state. Lock order: the host's page-table locks -> mmu.lock; nothing
+ * that may fault or sleep under mmu.lock.
+ * [m] .lock, held for write   [r] .lock, held for read or write   [a] atomic
+ */
+struct kvm_mmu {
+	rwlock_t lock;
+	hpa_t root_hpa;			/* [o] root table, levels */
+	u64 *root;			/* [o] its kernel address */
+	int levels;			/* [o] 4 or 5 */
+	/* Invalidation protocol: host ranges being changed, and a count of changes. */
+	unsigned long seq;		/* [m] read before a walk with acquire, again under [r] */
+	long in_progress;		/* [m] */
+	hva_t inval_start, inval_end;	/* [m] union of the ranges in progress */
+	struct kvm_notifier notifier;	/* registration with the VM's mm */
+	bool registered;		/* [o] */
+	atomic_long_t pages[3];		/* [a] leaves by level: 4K, 2M, 1G */
+	atomic_long_t tables;		/* [a] page-table pages allocated */
+	struct {
+		atomic64_t unmap_hva, age_hva, test_age_hva, unmapped, aged,
+			   refilled, splits, zap_all;
+	} stat;
+};
+
+/* What mmu_fault() found besides kvm_verdict and errnos. */
+#define KVM_MMU_EMULATE		2	/* no memory behind it (or a write to ROM): emulate */
+
+/**
+ * mmu_fault() - make @gpa usable for @access after a second-level fault
+ * @vcpu: loaded, its own thread, kvm->srcu held
+ * @gpa: bytes
+ * @access: enum kvm_access of what the guest tried
+ *
+ * Fills from the host page table, making the host fault the page in first where
+ * needed; one call may map the whole 2 MiB neighbourhood. Context: may sleep.
+ * Return: KVM_RESUME (mapped, or somebody else did), KVM_MMU_EMULATE,
+ * -EINTR (signal), -ENOMEM, -EFAULT (no host mapping), -EHWPOISON (SIGBUS has
+ * been sent to the VMM's thread).
+ */
+int mmu_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u32 access);
+
+int mmu_vm_init(struct kvm *kvm);	/* may sleep; registers the notifier */
+void mmu_vm_release(struct kvm *kvm);	/* unregisters the notifier; idempotent; may sleep */
+void mmu_vm_destroy(struct kvm *kvm);	/* after the last vcpu is gone: frees every table */
+
+/*
+ * Drop every spte of @slot and flush before returning. Called after the snapshot
+ * without it has been published. Context: slots_lock, may sleep.
+ */
+void mmu_slot_zap(struct kvm *kvm, const struct kvm_memslot *slot);
+
+/* Write-protect (start of dirty logging) every spte of @slot, and flush. */
+void mmu_slot_write_protect(struct kvm *kvm, const struct kvm_memslot *slot);
+
+int mmu_module_init(void);
+void mmu_module_exit(void);
+
+#endif

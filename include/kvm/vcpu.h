@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtual CPU: what the core, the x86 room and the vendor modules share.
+ * Vendor modules embed struct kvm_vcpu at offset 0 of their own structure.
+ */
+#ifndef KVM_SWAP_VCPU_H
+#define KVM_SWAP_VCPU_H
+
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/signal_types.h>
+#include <kvm/types.h>
+#include <kvm/exit.h>
+#include <compat/fpu.h>
+#include <compat/preempt.h>
+
+#define KVM_VCPUS_MAX		1024
+#define KVM_VCPU_ID_MAX		4096
+#define KVM_RUN_PAGES		3	/* kvm_run, PIO data, coalesced ring */
+
+/* Index into kvm_vcpu_regs.gpr[]: the order of ModRM numbers. */
+enum kvm_gpr {
+	KVM_RAX, KVM_RCX, KVM_RDX, KVM_RBX, KVM_RSP, KVM_RBP, KVM_RSI, KVM_RDI,
+	KVM_R8, KVM_R9, KVM_R10, KVM_R11, KVM_R12, KVM_R13, KVM_R14, KVM_R15,
+};
+
+/*
+ * State a vendor may hold in hardware between exits. A set bit in .avail says
+ * the copy here is right; a set bit in .dirty says it is newer than the
+ * hardware's and the vendor writes it back before the next entry.
+ * General registers other than RSP are always available (the entry code stores
+ * and loads them), bits exist only for the lazy ones.
+ */
+enum kvm_lazy_reg {
+	KVM_LAZY_RSP = BIT(0),
+	KVM_LAZY_RIP = BIT(1),
+	KVM_LAZY_RFLAGS = BIT(2),
+	KVM_LAZY_CR0 = BIT(3),
+	KVM_LAZY_CR3 = BIT(4),
+	KVM_LAZY_CR4 = BIT(5),
+	KVM_LAZY_EFER = BIT(6),	/* LMA may change without an exit */
+};
+
+/* Guest-visible register values. Owner: the vcpu's thread, under vcpu->mutex. */
+struct kvm_vcpu_regs {
+	u64 gpr[16];		/* the entry code's only argument: keep first */
+	u64 rip, rflags;
+	u64 cr0, cr2, cr3, cr4, cr8, efer;
+	u64 xcr0;
+	u64 apic_base;
+	u64 dr[4], dr6, dr7;
+	u32 avail, dirty;	/* enum kvm_lazy_reg */
+};
+
+enum kvm_vcpu_mode {
+	KVM_OUTSIDE_GUEST,
+	KVM_IN_GUEST,		/* between the last request check and the exit */
+	KVM_EXITING,		/* kicked, on its way out */
+};
+
+/* Bits of vcpu->requests; set by anyone, cleared by the vcpu's thread. */
+enum kvm_request {
+	KVM_REQ_EVENT,		/* something to inject may have become deliverable */
+	KVM_REQ_SLOTS,		/* drop and retake kvm->srcu: memslots have changed */
+	KVM_REQ_DEAD,		/* the VM is dead: KVM_RUN returns -EIO */
+	KVM_REQ_SHUTDOWN,	/* triple fault found in software */
+	KVM_REQ_MMU_RELOAD,	/* the second-level root has changed */
+	KVM_REQ_UNHALT,
+};
+
+/* Why KVM_RUN must do something before the next entry. */
+enum kvm_pending_io {
+	KVM_IO_NONE,
+	KVM_IO_PIO,		/* kvm_run.io answered by userspace */
+	KVM_IO_MMIO,		/* kvm_run.mmio answered by userspace */
+};
+
+struct kvm_cpuid_set {
+	int nent;
+	struct kvm_cpuid_entry2 entries[];
+};
+
+struct kvm_emulator;		/* kmod/x86/emulator.h */
+
+/*
+ * Lifetime: created by KVM_CREATE_VCPU, freed with the VM. Legend:
+ * [t] the thread inside a vcpu ioctl, under .mutex   [a] atomic, anyone
+ * [o] written once at creation                       [p] preemption off on .cpu
+ */
+struct kvm_vcpu {
+	struct kvm *kvm;		/* [o] */
+	u32 id;				/* [o] userspace's number, the APIC ID */
+	u32 index;			/* [o] place in kvm->vcpus */
+	struct mutex mutex;		/* one ioctl at a time */
+	struct kvm_run *run;		/* [o] shared with userspace: read each field once */
+	void *pio_data;			/* [o] page 1 of the mapping */
+	struct page *run_page[KVM_RUN_PAGES];	/* [o] */
+
+	int mode;			/* [a] enum kvm_vcpu_mode */
+	unsigned long requests;		/* [a] BIT(enum kvm_request) */
+	int cpu;			/* [p] CPU whose hardware holds our state, -1 none */
+	int last_cpu;			/* [p] CPU of the latest load, -1 never */
+	bool loaded;			/* [t] between vcpu_load and vcpu_put */
+	bool guest_switched;		/* [p] guest MSRs/debug registers are in the CPU */
+	struct preempt_notifier preempt;/* [t] */
+	int srcu_idx;			/* [t] kvm->srcu while loaded */
+	struct pid __rcu *pid;		/* thread that ran it last; RCU */
+	sigset_t sigset;		/* [t] KVM_SET_SIGNAL_MASK */
+	bool sigset_active;		/* [t] */
+	bool launched;			/* [t] has been in the guest at least once */
+
+	u64 tlb_gen;			/* [p] flushes acknowledged by a real entry */
+	u64 tlb_gen_entry;		/* [p] generation this entry will acknowledge */
+
+	struct kvm_vcpu_regs regs;	/* [t] */
+	struct kvm_event injected;	/* [t] handed to the hardware, not yet delivered */
+	struct kvm_event pending;	/* [t] exception to inject at the next entry */
+	u64 pending_payload;		/* [t] CR2 or DR6 that goes with .pending */
+	bool pending_payload_valid;	/* [t] */
+	int user_irq;			/* [t] vector queued by KVM_INTERRUPT, -1 none */
+	bool nmi_pending;		/* [t] */
+	bool single_step_skip;		/* [t] */
+
+	struct kvm_cpuid_set *cpuid;	/* [t] what KVM_SET_CPUID2 gave, never NULL */
+	u32 maxphyaddr;			/* [t] from CPUID 0x80000008 */
+	u64 cr4_guest_rsvd;		/* [t] CR4 bits this guest's CPUID forbids */
+	u64 efer_guest_rsvd;		/* [t] */
+	u64 tsc_offset;			/* [t] */
+	u64 pat;			/* [t] */
+	struct kvm_guest_fpu fpu;	/* [t] */
+	bool fpu_loaded;		/* [t] guest FPU registers are the thread's */
+
+	int pending_io;			/* [t] enum kvm_pending_io */
+	struct kvm_emulator *emul;	/* [o] decode buffer and string/MMIO progress */
+	int mp_state;			/* [t] KVM_MP_STATE_* */
+
+	struct {
+		u64 exits, io_exits, mmio_exits, signal_exits, irq_exits,
+		    halt_exits, pf_taken, pf_fixed, pf_spurious, pf_emulate,
+		    pf_refilled, tlb_flush, insn_emulation, insn_emulation_fail,
+		    hypercalls, host_state_reload, irq_injections,
+		    nmi_injections, irq_window_exits, request_irq_exits;
+	} stat;				/* [t] written; read racily by debugfs */
+};
+
+static inline void vcpu_request(struct kvm_vcpu *vcpu, enum kvm_request req)
+{
+	/* Pairs with the check after mode = KVM_IN_GUEST in the run loop. */
+	smp_wmb();
+	set_bit(req, &vcpu->requests);
+}
+
+/* Make @vcpu leave the guest soon, if it is there. Any context with IRQs on. */
+void vcpu_kick(struct kvm_vcpu *vcpu);
+
+/* Load lazily-held registers named by @mask (enum kvm_lazy_reg) into ->regs. */
+void vcpu_lazy_load(struct kvm_vcpu *vcpu, u32 mask);
+
+static inline u64 vcpu_rip(struct kvm_vcpu *vcpu)
+{
+	if (!(vcpu->regs.avail & KVM_LAZY_RIP))
+		vcpu_lazy_load(vcpu, KVM_LAZY_RIP);
+	return vcpu->regs.rip;
+}
+
+static inline void vcpu_set_rip(struct kvm_vcpu *vcpu, u64 rip)
+{
+	vcpu->regs.rip = rip;
+	vcpu->regs.avail |= KVM_LAZY_RIP;
+	vcpu->regs.dirty |= KVM_LAZY_RIP;
+}
+
+static inline u64 vcpu_rflags(struct kvm_vcpu *vcpu)
+{
+	if (!(vcpu->regs.avail & KVM_LAZY_RFLAGS))
+		vcpu_lazy_load(vcpu, KVM_LAZY_RFLAGS);
+	return vcpu->regs.rflags;
+}
+
+static inline void vcpu_set_rflags(struct kvm_vcpu *vcpu, u64 rflags)
+{
+	vcpu->regs.rflags = rflags;
+	vcpu->regs.avail |= KVM_LAZY_RFLAGS;
+	vcpu->regs.dirty |= KVM_LAZY_RFLAGS;
+}
+
+static inline u64 vcpu_gpr(struct kvm_vcpu *vcpu, int gpr)
+{
+	if (gpr == KVM_RSP && !(vcpu->regs.avail & KVM_LAZY_RSP))
+		vcpu_lazy_load(vcpu, KVM_LAZY_RSP);
+	return vcpu->regs.gpr[gpr];
+}
+
+static inline void vcpu_set_gpr(struct kvm_vcpu *vcpu, int gpr, u64 val)
+{
+	vcpu->regs.gpr[gpr] = val;
+	if (gpr == KVM_RSP) {
+		vcpu->regs.avail |= KVM_LAZY_RSP;
+		vcpu->regs.dirty |= KVM_LAZY_RSP;
+	}
+}
+
+static inline u64 vcpu_cr0(struct kvm_vcpu *vcpu)
+{
+	if (!(vcpu->regs.avail & KVM_LAZY_CR0))
+		vcpu_lazy_load(vcpu, KVM_LAZY_CR0);
+	return vcpu->regs.cr0;
+}
+
+static inline u64 vcpu_cr3(struct kvm_vcpu *vcpu)
+{
+	if (!(vcpu->regs.avail & KVM_LAZY_CR3))
+		vcpu_lazy_load(vcpu, KVM_LAZY_CR3);
+	return vcpu->regs.cr3;
+}
+
+static inline u64 vcpu_cr4(struct kvm_vcpu *vcpu)
+{
+	if (!(vcpu->regs.avail & KVM_LAZY_CR4))
+		vcpu_lazy_load(vcpu, KVM_LAZY_CR4);
+	return vcpu->regs.cr4;
+}
+
+static inline u64 vcpu_efer(struct kvm_vcpu *vcpu)
+{
+	if (!(vcpu->regs.avail & KVM_LAZY_EFER))
+		vcpu_lazy_load(vcpu, KVM_LAZY_EFER);
+	return vcpu->regs.efer;
+}
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtual machine object and its life.
+ */
+#ifndef KVM_SWAP_VM_H
+#define KVM_SWAP_VM_H
+
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/srcu.h>
+#include <kvm/types.h>
+#include <kvm/memslot.h>
+#include <kvm/mmu.h>
+#include <kvm/vcpu.h>
+
+/*
+ * Lifetime: KVM_CREATE_VM makes it with one reference held by the VM file; every
+ * vcpu file and kvm_get_kvm_safe() hold one more; the last kvm_put_kvm() frees.
+ * [o] written once at creation   [s] slots_lock for writers, srcu for readers
+ * [l] vm->lock                   [a] atomic
+ * Vendor modules embed struct kvm at offset 0 of their own structure.
+ */
+struct kvm {
+	struct mm_struct *mm;		/* [o] mmgrab()ed */
+	refcount_t users;		/* [a] */
+	struct mutex lock;		/* vcpu creation, VM-wide ioctls */
+	struct mutex slots_lock;	/* writers of .slots */
+	struct srcu_struct srcu;	/* readers of .slots */
+	struct kvm_memslots __rcu *slots;	/* [s] */
+	struct kvm_mmu mmu;		/* its own locks: include/kvm/mmu.h */
+	atomic64_t tlb_gen;		/* [a] bumped by every needed guest TLB flush */
+	bool dead;			/* [a] set once; every ioctl answers -EIO */
+	u32 created_vcpus;		/* [l] including ones being made */
+	u32 online_vcpus;		/* published (release) after .vcpus[n] */
+	struct kvm_vcpu *vcpus[KVM_VCPUS_MAX];	/* [l] to add; never removed before the VM dies */
+	u64 tsc_base;			/* [o] host TSC when the VM was made */
+	gpa_t tss_addr, identity_map_addr;	/* [l] */
+	struct list_head list;		/* vm_list_lock (core/main.c) */
+	struct dentry *debugfs;		/* [o] */
+	struct {
+		atomic64_t remote_tlb_flush, remote_tlb_flush_requests;
+	} stat;
+};
+
+static inline u32 vm_online_vcpus(struct kvm *kvm)
+{
+	return smp_load_acquire(&kvm->online_vcpus);
+}
+
+#define vm_for_each_vcpu(i, vcpu, kvm)					\
+	for ((i) = 0; (i) < vm_online_vcpus(kvm) &&			\
+	     ((vcpu) = (kvm)->vcpus[i], true); (i)++)
+
+/* References for in-kernel users such as vfio; opaque to them. */
+bool kvm_get_kvm_safe(struct kvm *kvm);
+void kvm_put_kvm(struct kvm *kvm);
+
+/*
+ * Contain a broken VM: warn once, mark it dead, make its vcpus return -EIO.
+ * The host goes on. Any context.
+ */
+void vm_kill(struct kvm *kvm, const char *why);
+
+#define KVM_VM_BUG_ON(kvm, cond)					\
+({									\
+	bool __bad = (cond);						\
+									\
+	if (unlikely(__bad))						\
+		vm_kill(kvm, #cond);					\
+	unlikely(__bad);						\
+})
+
+/* Raise @req on every vcpu and kick those in the guest. Does not wait. */
+void vm_request_all(struct kvm *kvm, enum kvm_request req);
+
+/*
+ * Flush the guest translations of every vcpu: bump tlb_gen and wait until no
+ * vcpu that was in the guest with an older generation still is. IRQs on; does
+ * not sleep (callable under spinlocks).
+ */
+void vm_flush_tlb(struct kvm *kvm);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The x86 room: guest CPU state every vendor shares.
+ * Unless said otherwise: called by the vcpu's thread, loaded, preemptible,
+ * kvm->srcu held, may sleep.
+ */
+#ifndef KVM_SWAP_X86_H
+#define KVM_SWAP_X86_H
+
+#include <linux/kvm.h>
+#include <kvm/types.h>
+#include <kvm/exit.h>
+#include <kvm/vcpu.h>
+
+/* --- state.c / regs.c: ioctl views of the registers. 0 or -EINVAL; a refused set changes nothing. */
+void x86_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
+int x86_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs);
+void x86_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
+int x86_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs);
+int x86_get_fpu(struct kvm_vcpu *vcpu, struct kvm_fpu *fpu);
+int x86_set_fpu(struct kvm_vcpu *vcpu, const struct kvm_fpu *fpu);
+
+int x86_vcpu_init(struct kvm_vcpu *vcpu);	/* architectural reset state; before publication */
+void x86_vcpu_destroy(struct kvm_vcpu *vcpu);
+int x86_module_init(void);			/* after kvm_vendor is known: feature masks */
+void x86_module_exit(void);
+
+/* --- cpuid.c. User pointers already belong to the calling task. */
+int x86_get_supported_cpuid(struct kvm_cpuid2 __user *user);	/* -E2BIG, -EFAULT, -ENOMEM */
+int x86_set_cpuid2(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 __user *user);
+int x86_get_cpuid2(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *user);
+/* The guest's view of leaf (*eax), subleaf (*ecx), as the CPUID instruction would answer. */
+void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+bool x86_guest_has(struct kvm_vcpu *vcpu, unsigned int x86_feature);	/* X86_FEATURE_*, guest CPUID */
+bool x86_host_offers(unsigned int x86_feature);	/* in KVM_GET_SUPPORTED_CPUID */
+
+/* --- msr.c. 0, or 1: the guest gets #GP (host_initiated: -EINVAL at the ioctl). */
+int x86_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host_initiated);
+int x86_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host_initiated);
+long x86_msr_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *arg);
+int x86_msr_index_list(struct kvm_msr_list __user *user);
+
+/* --- cr.c: architectural checks, then the vendor. 0, or 1: #GP. */
+int x86_set_cr0(struct kvm_vcpu *vcpu, u64 cr0);
+int x86_set_cr3(struct kvm_vcpu *vcpu, u64 cr3);
+int x86_set_cr4(struct kvm_vcpu *vcpu, u64 cr4);
+int x86_set_cr8(struct kvm_vcpu *vcpu, u64 cr8);
+int x86_set_efer(struct kvm_vcpu *vcpu, u64 efer);
+int x86_set_xcr0(struct kvm_vcpu *vcpu, u64 xcr0);
+int x86_set_dr(struct kvm_vcpu *vcpu, int dr, u64 val);	/* 0, or the vector to raise */
+int x86_get_dr(struct kvm_vcpu *vcpu, int dr, u64 *val);
+
+enum kvm_mode { KVM_MODE_REAL, KVM_MODE_VM86, KVM_MODE_PROT16, KVM_MODE_PROT32, KVM_MODE_PROT64 };
+enum kvm_mode x86_mode(struct kvm_vcpu *vcpu);	/* from CR0, EFER, RFLAGS.VM and CS */
+
+static inline bool x86_paging(struct kvm_vcpu *vcpu)
+{
+	return vcpu_cr0(vcpu) & BIT(31);
+}
+
+/* --- event.c */
+void x86_queue_exception(struct kvm_vcpu *vcpu, u8 vector);
+void x86_queue_exception_error(struct kvm_vcpu *vcpu, u8 vector, u32 error);
+void x86_queue_page_fault(struct kvm_vcpu *vcpu, gva_t gva, u32 error);
+void x86_queue_gp(struct kvm_vcpu *vcpu, u32 error);
+/* After exit_facts(): what was being delivered when the exit came must be delivered again. */
+void x86_events_complete(struct kvm_vcpu *vcpu, const struct kvm_exit *exit);
+/*
+ * Before an entry, [P]/[I]: hand the most urgent deliverable event to the vendor
+ * and open windows for what has to wait.
+ */
+void x86_events_inject(struct kvm_vcpu *vcpu);
+/* The entry did not happen: what was handed over is pending again. */
+void x86_events_cancel(struct kvm_vcpu *vcpu);
+bool x86_events_pending(struct kvm_vcpu *vcpu);
+bool x86_irq_allowed(struct kvm_vcpu *vcpu);	/* IF set and no shadow */
+int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq);
+
+/* --- exit.c: act on one exit. kvm_verdict or errno. */
+int x86_handle_exit(struct kvm_vcpu *vcpu, struct kvm_exit *exit);
+/* Step over the instruction that caused @exit (decoding it if the hardware does not
+ * say how long it is), with its single-step trap. kvm_verdict (a fault of the fetch is queued). */
+int x86_skip(struct kvm_vcpu *vcpu, const struct kvm_exit *exit);
+/* KVM_RUN was called again after an exit that left work: finish it. kvm_verdict or errno. */
+int x86_complete_io(struct kvm_vcpu *vcpu);
+/* Fill kvm_run's outputs common to every exit (cr8, apic_base, if_flag, ready...). */
+void x86_run_publish(struct kvm_vcpu *vcpu);
+
+/* --- guestmem.c: guest physical memory through the VM's mm, page by page.
+ * 0 or -EFAULT (no slot there, READONLY for writes, or the host mapping fails). */
+int guest_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, unsigned int len);
+int guest_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len);
+/* Atomic compare-exchange of an aligned 4- or 8-byte guest word; 0, -EAGAIN (changed), -EFAULT. */
+int guest_cmpxchg(struct kvm_vcpu *vcpu, gpa_t gpa, u64 old, u64 new, unsigned int len);
+
+/* --- gwalk.c: the guest's own page tables. */
+struct x86_fault {
+	u8 vector;
+	bool has_error;
+	u32 error;
+	u64 cr2;
+};
+/*
+ * Translate @gva for @access (enum kvm_access) with the guest's current paging
+ * mode, setting A/D bits as the CPU would. 0, -EFAULT with @fault filled (to be
+ * queued), or 1 when the walk itself met memory that is not there (emulation fails).
+ */
+int gwalk_translate(struct kvm_vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa,
+		    struct x86_fault *fault);
+
+/* --- emulate.c: execute the instruction at RIP in software. */
+enum kvm_emulate_flags {
+	KVM_EMULATE_SKIP = BIT(0),	/* only find its length and step over it */
+	KVM_EMULATE_CR = BIT(1),	/* a control/debug register move is expected */
+};
+int emulate_insn(struct kvm_vcpu *vcpu, const struct kvm_exit *exit, u32 flags);
+/* Continue a string or MMIO instruction after userspace answered. */
+int emulate_resume(struct kvm_vcpu *vcpu);
+/* Start a port access found by the hardware (non-string) or the emulator. */
+int pio_access(struct kvm_vcpu *vcpu, const struct kvm_exit *exit);
+int emulator_vcpu_init(struct kvm_vcpu *vcpu);
+void emulator_vcpu_destroy(struct kvm_vcpu *vcpu);
+/* KVM_EXIT_INTERNAL_ERROR, suberror EMULATION, with the instruction bytes. Returns KVM_TO_USER. */
+int emulate_failed(struct kvm_vcpu *vcpu, const u8 *insn, unsigned int len);
+
+#endif
