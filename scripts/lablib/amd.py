@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The AMD host: QEMU TCG, which emulates SVM with nested paging."""
+
+from . import util
+
+APPEND = ("console=ttyS0 mitigations=off nokaslr tsc=reliable no_timer_check "
+	  "cryptomgr.notests random.trust_cpu=on rcupdate.rcu_expedited=1 "
+	  "audit=0 nmi_watchdog=0 lsm= loglevel=5 oops=panic panic=-1")
+ICOUNT_APPEND = "norandmaps nowatchdog"
+
+
+def packages():
+	util.host_packages(["qemu-system-x86", "seabios"])
+
+
+def image_format(path):
+	with open(path, "rb") as image:
+		return "qcow2" if image.read(4) == b"QFI\xfb" else "raw"
+
+
+def disk_words(disks):
+	"""virtio disks; changes are dropped unless the name ends in ,rw."""
+	words = []
+	for number, disk in enumerate(disks):
+		keep = disk.endswith(",rw")
+		path = disk[:-len(",rw")] if keep else disk
+		words += ["-drive", "file=%s,if=none,id=d%d,format=%s,"
+			  "cache=unsafe%s" % (path.replace(",", ",,"), number,
+					      image_format(path),
+					      "" if keep else ",snapshot=on"),
+			  "-device", "virtio-blk-pci,drive=d%d" % number]
+	return words
+
+
+def command(machine, initrd, console):
+	"""QEMU's words for a machine; ttyS1 is on its standard output."""
+	append = APPEND
+	accel = ["-accel", "tcg,thread=multi"]
+	if machine.icount:
+		append += " " + ICOUNT_APPEND
+		accel = ["-accel", "tcg,thread=single",
+			 "-icount", "shift=0,sleep=off", "-seed", "42",
+			 "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
+	if machine.append:
+		append += " " + machine.append
+	return (["qemu-system-x86_64", "-M", "q35"] + accel +
+		["-cpu", machine.cpu_model or "max,la57=off,pku=off",
+		 "-smp", str(machine.smp), "-m", str(machine.mem),
+		 "-display", "none", "-nodefaults", "-no-user-config",
+		 "-no-reboot"] +
+		(["-serial", "mon:stdio", "-serial", "null"] if machine.shell
+		 else ["-serial", "file:%s" % console, "-serial", "stdio"]) +
+		["-kernel", str(machine.kernel.vmlinux),
+		 "-initrd", str(initrd), "-append", append] +
+		disk_words(machine.disks))

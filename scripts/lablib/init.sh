@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# First process of a lab machine: mount, load, run the job, report, stop.
+# Console messages stay on ttyS0; the job's output and status go to ttyS1.
+export PATH=/sbin:/bin:/lab/bin HOME=/ TERM=dumb
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/shm /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t devpts pts /dev/pts
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
+mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
+mount -t tmpfs tmp /tmp
+ln -s /proc/self/fd /dev/fd
+dmesg -n 8
+. /lab/settings
+stty -F /dev/ttyS1 raw -echo 2>/dev/null
+
+finish()
+{
+	printf '\036LAB %s %s\036' "$LAB_NONCE" "$1" >/dev/ttyS1
+	echo "lab: end $LAB_NONCE" >/dev/kmsg
+	poweroff -f
+}
+
+for module in $LAB_MODULES; do
+	if ! modprobe "$module" >/tmp/modprobe.log 2>&1; then
+		sed 's/^/lab: /' /tmp/modprobe.log >/dev/kmsg
+		echo "lab: loading $module failed" >/dev/kmsg
+		finish 98
+	fi
+done
+if [ -n "$LAB_SHELL" ]; then
+	setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'
+	finish 0
+fi
+cd /lab || finish 98
+./job </dev/null >/dev/ttyS1 2>&1
+status=$?
+cd /
+# What the job left running must not hide what its end shows: processes are
+# killed and the modules unloaded while the console is still watched.
+kill -9 -1
+for module in $LAB_UNLOAD; do
+	rmmod "$module" 2>/dev/null
+done
+finish $status

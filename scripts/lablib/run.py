@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot a machine, run one job in it, tell its output, status and health."""
+
+import collections
+import os
+import pathlib
+import secrets
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+
+from . import amd, console, initramfs, kernels, util
+
+TIMEOUT = 124
+NO_STATUS = 97
+LOAD_FAILED = 98
+SPLAT = 99
+
+Result = collections.namedtuple("Result", "status splat console output seconds")
+
+
+class Machine:
+	"""Everything that describes one run; see scripts/lab run --help."""
+
+	def __init__(self, vendor, kernel, modules=None, stock=False,
+		     flavour="cloud", smp=1, mem=1024, icount=False, append="",
+		     disks=(), cpu_model=None, extra_modules=(), load=True,
+		     shell=False):
+		if modules is None and not stock:
+			raise util.LabError("A machine needs a folder with "
+					    "modules or stock=True.")
+		self.vendor = vendor
+		self.kernel = kernels.resolve(kernel, flavour)
+		self.modules = modules
+		self.smp = smp
+		self.mem = mem
+		self.icount = icount
+		self.append = append
+		self.disks = list(disks)
+		self.cpu_model = cpu_model
+		self.extra_modules = list(extra_modules)
+		self.load = load
+		self.shell = shell
+
+	def settings(self, nonce):
+		wanted = list(self.extra_modules)
+		if self.disks:
+			wanted += ["virtio_pci", "virtio_blk"]
+		tree = initramfs.ModuleTree(self.kernel)
+		wanted = [name for name in wanted
+			  if initramfs.canonical(name) in tree.paths]
+		vendor = "kvm-" + self.vendor
+		return {"LAB_NONCE": nonce,
+			"LAB_MODULES": " ".join(wanted + ([vendor] if self.load
+							  else [])),
+			"LAB_UNLOAD": vendor.replace("-", "_") + " kvm",
+			"LAB_SHELL": "1" if self.shell else "",
+			"LAB_VENDOR": self.vendor}
+
+
+class Tape:
+	"""Job output as it comes, with init's closing mark taken out of it."""
+
+	def __init__(self, nonce, sink):
+		self.mark = b"\x1eLAB " + nonce.encode() + b" "
+		self.pending = b""
+		self.sink = sink
+		self.kept = []
+		self.status = None
+
+	def put(self, data):
+		if data:
+			self.kept.append(data)
+			if self.sink:
+				self.sink(data)
+
+	def feed(self, data):
+		self.pending += data
+		found = self.pending.find(self.mark)
+		if found >= 0:
+			end = self.pending.find(b"\x1e", found + len(self.mark))
+			if end < 0:
+				return
+			self.put(self.pending[:found])
+			self.status = int(self.pending[found + len(self.mark):
+						       end])
+			self.pending = b""
+			return
+		safe = len(self.pending)
+		for size in range(min(len(self.mark) - 1, safe), 0, -1):
+			if self.pending.endswith(self.mark[:size]):
+				safe -= size
+				break
+		self.put(self.pending[:safe])
+		self.pending = self.pending[safe:]
+
+	def close(self):
+		self.put(self.pending)
+		self.pending = b""
+
+
+class Follow:
+	"""Reads a file as it grows."""
+
+	def __init__(self, path):
+		self.path = path
+		self.file = None
+
+	def more(self):
+		if self.file is None:
+			if not self.path.exists():
+				return b""
+			self.file = open(self.path, "rb")
+		return self.file.read()
+
+
+def run_folder():
+	"""A folder for one run; only the newest failures are kept."""
+	parent = util.cache() / "run"
+	parent.mkdir(exist_ok=True)
+	old = sorted(parent.iterdir(), key=lambda one: one.stat().st_mtime)
+	for one in old[:-30]:
+		if time.time() - one.stat().st_mtime > 3600:
+			util.remove(one)
+	folder = parent / ("%d-%s" % (os.getpid(), secrets.token_hex(3)))
+	folder.mkdir()
+	return folder
+
+
+def stop(child):
+	if child.poll() is None:
+		child.kill()
+	child.wait()
+
+
+def watch(child, tape, log, nonce, timeout, verbose, output=None):
+	"""Follow a machine until it ends; True when the time ran out."""
+	deadline = time.monotonic() + timeout
+	end = b"lab: end " + nonce.encode()
+	tail = b""
+	selector = selectors.DefaultSelector()
+	if output is None:
+		os.set_blocking(child.stdout.fileno(), False)
+		selector.register(child.stdout, selectors.EVENT_READ)
+	while True:
+		if output is None:
+			if selector.select(0.05):
+				data = child.stdout.read()
+				if data:
+					tape.feed(data)
+				elif data == b"":
+					time.sleep(0.02)
+		else:
+			time.sleep(0.05)
+			tape.feed(output.more())
+		text = log.more()
+		if text and verbose:
+			sys.stderr.write(text.decode("utf-8", "replace"))
+			sys.stderr.flush()
+		tail = (tail + text)[-4096:]
+		if tape.status is not None and end in tail:
+			return False
+		if child.poll() is not None:
+			if output is None:
+				tape.feed(child.stdout.read() or b"")
+			else:
+				tape.feed(output.more())
+			return False
+		if time.monotonic() > deadline:
+			return True
+
+
+def prepare(machine, script, files, nonce, folder):
+	"""The initramfs of this run: shared base, then the job's own archive."""
+	base = initramfs.base(machine.kernel)
+	job = initramfs.job(machine.kernel, machine.settings(nonce), script,
+			    files, machine.modules, machine.extra_modules)
+	initrd = folder / "initrd.cpio"
+	with open(initrd, "wb") as out:
+		with open(base, "rb") as source:
+			shutil.copyfileobj(source, out, 1 << 20)
+		out.write(job)
+	return initrd
+
+
+def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
+	"""Run one job; sink(bytes) is called with its output as it comes."""
+	if timeout is None:
+		timeout = 300 if machine.vendor == "intel" else 120
+	nonce = secrets.token_hex(8)
+	folder = run_folder()
+	log = folder / "console.log"
+	tape = Tape(nonce, sink)
+	start = time.monotonic()
+	amd.packages()
+	initrd = prepare(machine, script, files, nonce, folder)
+	child = subprocess.Popen(amd.command(machine, initrd, log),
+				 stdin=subprocess.DEVNULL,
+				 stdout=subprocess.PIPE,
+				 stderr=open(folder / "emulator.log", "wb"))
+	try:
+		late = watch(child, tape, Follow(log), nonce, timeout, verbose)
+	finally:
+		stop(child)
+	tape.close()
+	text = log.read_text(errors="replace") if log.exists() else ""
+	return conclude(folder, tape, text, late, time.monotonic() - start)
+
+
+def conclude(folder, tape, text, late, seconds):
+	"""Turn what was seen into a Result; keep the folder of a failed run."""
+	found = console.splat(text)
+	status = tape.status
+	if found:
+		status = SPLAT
+	elif late:
+		status = TIMEOUT
+	elif status is None:
+		status = NO_STATUS
+	if status:
+		util.remove(folder / "initrd.cpio")
+	else:
+		util.remove(folder)
+	return Result(status, found, text, b"".join(tape.kept), seconds), folder
+
+
+def explain(result, folder):
+	"""One sentence for the status codes that are the lab's own."""
+	log = folder / "console.log"
+	if result.splat:
+		util.say("the host is not well: \"%s\"; the whole console is "
+			 "in %s" % (result.splat, log))
+	elif result.status == TIMEOUT:
+		util.say("the time limit was reached; the console is in %s "
+			 "(raise --timeout if the job is honestly slow)" % log)
+	elif result.status == NO_STATUS:
+		error = folder / "emulator.log"
+		util.say("the machine stopped before the job ended; the "
+			 "console is in %s, the emulator said: %s" %
+			 (log, util.tail(error, 2).strip() or "nothing"))
+	elif result.status == LOAD_FAILED:
+		lines = [line for line in result.console.splitlines()
+			 if "lab: " in line][-3:]
+		util.say("the modules could not be loaded: %s" %
+			 " / ".join(lines))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cache folder, messages, locks, and long commands with progress."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+
+
+class LabError(Exception):
+	"""A failure a person must read: one sentence with cause and cure."""
+
+
+def say(text):
+	print("lab: " + text, file=sys.stderr, flush=True)
+
+
+def cache():
+	"""The folder that keeps everything worth keeping between runs."""
+	path = os.environ.get("KVM_SWAP_CACHE")
+	if not path:
+		if os.geteuid() == 0:
+			path = "/var/cache/kvm-swap"
+		else:
+			path = os.path.expanduser("~/.cache/kvm-swap")
+	path = pathlib.Path(path).absolute()
+	path.mkdir(parents=True, exist_ok=True)
+	return path
+
+
+def need_root(what):
+	if os.geteuid() != 0:
+		raise LabError("%s needs root: run it as root once, later runs "
+			       "only use the cache." % what)
+
+
+@contextlib.contextmanager
+def locked(name):
+	"""Hold a machine-wide lock; another lab run making the same thing waits."""
+	folder = cache() / "locks"
+	folder.mkdir(exist_ok=True)
+	path = folder / name.replace("/", "_")
+	with open(path, "a") as lock:
+		try:
+			fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+		except BlockingIOError:
+			say("waiting for another run that is making %s" % name)
+			fcntl.flock(lock, fcntl.LOCK_EX)
+		yield
+
+
+def remove(path):
+	"""Delete a file or folder, whether or not it exists."""
+	path = pathlib.Path(path)
+	if path.is_dir() and not path.is_symlink():
+		shutil.rmtree(path)
+	elif path.exists() or path.is_symlink():
+		path.unlink()
+
+
+class Partial:
+	"""A folder in the making; ok=False drops it instead of keeping it."""
+
+	def __init__(self, path):
+		self.path = path
+		self.ok = True
+
+
+@contextlib.contextmanager
+def partial(final):
+	"""Make X.partial, become X only on success."""
+	final = pathlib.Path(final)
+	work = Partial(final.with_name(final.name + ".partial"))
+	remove(work.path)
+	work.path.mkdir(parents=True)
+	yield work
+	if work.ok:
+		remove(final)
+		work.path.rename(final)
+	else:
+		remove(work.path)
+
+
+def last_line(path):
+	with open(path, "rb") as log:
+		log.seek(max(0, os.path.getsize(path) - 400))
+		lines = log.read().decode("utf-8", "replace").split("\n")
+	lines = [line.strip() for line in lines if line.strip()]
+	return lines[-1][:70] if lines else ""
+
+
+def tail(path, count=15):
+	with open(path, errors="replace") as log:
+		return "".join(log.readlines()[-count:])
+
+
+def slow(what, command, env=None, cwd=None, check=True):
+	"""Run a long command, output to a log file, a sign of life every 10 s."""
+	folder = cache() / "log"
+	folder.mkdir(exist_ok=True)
+	log = folder / ("".join(c if c.isalnum() or c in "-." else "-"
+				for c in what) + ".log")
+	start = time.monotonic()
+	say(what + " ...")
+	with open(log, "wb") as out:
+		child = subprocess.Popen([str(word) for word in command],
+					 stdin=subprocess.DEVNULL, stdout=out,
+					 stderr=subprocess.STDOUT, env=env, cwd=cwd)
+		try:
+			while True:
+				try:
+					status = child.wait(timeout=10)
+					break
+				except subprocess.TimeoutExpired:
+					say("%s: %d s, %s" % (what,
+						time.monotonic() - start,
+						last_line(log)))
+		except BaseException:
+			child.terminate()
+			child.wait()
+			raise
+	if status and check:
+		raise LabError("%s failed (status %d); the whole log is in %s, "
+			       "its end:\n%s" % (what, status, log, tail(log)))
+	return status
+
+
+def output(command, **kwargs):
+	"""Output of a quick command as text; fails with its own message."""
+	done = subprocess.run([str(word) for word in command],
+			      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+			      text=True, **kwargs)
+	if done.returncode:
+		raise LabError("`%s` failed: %s" % (" ".join(map(str, command)),
+						    done.stderr.strip()))
+	return done.stdout
+
+
+def host_packages(packages):
+	"""Install Debian packages on the machine itself where they are missing."""
+	query = subprocess.run(["dpkg-query", "-W", "-f",
+				"${Package} ${db:Status-Abbrev}\n"] + packages,
+			       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+			       text=True)
+	have = [line.split()[0] for line in query.stdout.splitlines()
+		if line.split()[1:] == ["ii"]]
+	missing = [name for name in packages if name not in have]
+	if not missing:
+		return
+	need_root("Installing %s" % " ".join(missing))
+	env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+	install = ["apt-get", "install", "-y", "--no-install-recommends"] + missing
+	with locked("host-packages"):
+		what = "installing " + " ".join(missing)
+		if slow(what, install, env=env, check=False):
+			slow("refreshing the package index",
+			     ["apt-get", "update"], env=env, check=False)
+			slow(what, install, env=env)
