@@ -24,8 +24,12 @@ struct kvm_mmu_format {
 	u64 exec;		/* positive execute permission, 0 if exec_off is used */
 	u64 accessed, dirty;	/* 0 where the hardware has none (old EPT) */
 	u64 addr_mask;		/* physical address bits of an entry */
-	/* Memory type bits of a leaf for an x86 cache mode index (_PAGE_CACHE_MODE_*). */
-	u64 (*memtype)(unsigned int pcm);
+	/*
+	 * Memory type bits of a leaf at @level (1: 4 KiB) whose host entry
+	 * selects entry @pat_index (0..7: PAT << 2 | PCD << 1 | PWT) of the
+	 * host's PAT. NPT copies the index, EPT looks the type up in the PAT MSR.
+	 */
+	u64 (*memtype)(unsigned int pat_index, int level);
 	bool gb_pages;		/* 1 GiB leaves work */
 };
 
@@ -39,8 +43,11 @@ struct kvm_mmu {
 	hpa_t root_hpa;			/* [o] root table, levels */
 	u64 *root;			/* [o] its kernel address */
 	int levels;			/* [o] 4 or 5 */
-	/* Invalidation protocol: host ranges being changed, and a count of changes. */
-	unsigned long seq;		/* [m] read before a walk with acquire, again under [r] */
+	/*
+	 * Invalidation protocol. The fill reads the host's entry and installs
+	 * the spte in one [r] section, so an invalidation either finds the spte
+	 * or has announced its range here before the host's entry was read.
+	 */
 	long in_progress;		/* [m] */
 	hva_t inval_start, inval_end;	/* [m] union of the ranges in progress */
 	struct kvm_notifier notifier;	/* registration with the VM's mm */
@@ -69,6 +76,10 @@ struct kvm_mmu {
  * been sent to the VMM's thread).
  */
 int mmu_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u32 access);
+
+/* Per-vcpu page-table cache. */
+int mmu_vcpu_init(struct kvm_vcpu *vcpu);
+void mmu_vcpu_destroy(struct kvm_vcpu *vcpu);
 
 int mmu_vm_init(struct kvm *kvm);	/* may sleep; registers the notifier */
 void mmu_vm_release(struct kvm *kvm);	/* unregisters the notifier; idempotent; may sleep */

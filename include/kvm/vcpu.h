@@ -81,6 +81,7 @@ struct kvm_cpuid_set {
 	struct kvm_cpuid_entry2 entries[];
 };
 
+struct mmu_table;		/* kmod/mmu/spte.h */
 struct kvm_emulator;		/* kmod/x86/emulator.h */
 
 /*
@@ -130,6 +131,11 @@ struct kvm_vcpu {
 	u64 pat;			/* [t] */
 	struct kvm_guest_fpu fpu;	/* [t] */
 	bool fpu_loaded;		/* [t] guest FPU registers are the thread's */
+
+	struct {			/* [t] page tables ready for the next fault */
+		struct mmu_table *table[5];
+		int count;
+	} mmu_cache;
 
 	int pending_io;			/* [t] enum kvm_pending_io */
 	struct kvm_emulator *emul;	/* [o] decode buffer and string/MMIO progress */
