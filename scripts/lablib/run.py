@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from . import amd, console, initramfs, kernels, util
+from . import amd, console, initramfs, intel, kernels, util
 
 TIMEOUT = 124
 NO_STATUS = 97
@@ -172,17 +172,38 @@ def watch(child, tape, log, nonce, timeout, verbose, output=None):
 			return True
 
 
-def prepare(machine, script, files, nonce, folder):
-	"""The initramfs of this run: shared base, then the job's own archive."""
-	base = initramfs.base(machine.kernel)
-	job = initramfs.job(machine.kernel, machine.settings(nonce), script,
-			    files, machine.modules, machine.extra_modules)
+def prepare(machine, script, files, nonce):
+	"""The pieces of this run's initramfs: shared base, the job's own."""
+	return [initramfs.base(machine.kernel),
+		initramfs.job(machine.kernel, machine.settings(nonce), script,
+			      files, machine.modules, machine.extra_modules)]
+
+
+def start_amd(machine, pieces, folder):
+	amd.packages()
 	initrd = folder / "initrd.cpio"
 	with open(initrd, "wb") as out:
-		with open(base, "rb") as source:
+		with open(pieces[0], "rb") as source:
 			shutil.copyfileobj(source, out, 1 << 20)
-		out.write(job)
-	return initrd
+		out.write(pieces[1])
+	child = subprocess.Popen(amd.command(machine, initrd,
+					     folder / "console.log"),
+				 stdin=subprocess.DEVNULL,
+				 stdout=subprocess.PIPE,
+				 stderr=open(folder / "emulator.log", "wb"))
+	return child, None
+
+
+def start_intel(machine, pieces, folder):
+	words, debugger = intel.command(machine, pieces, folder)
+	child = subprocess.Popen(words, cwd=folder, stdin=subprocess.PIPE,
+				 stdout=open(folder / "emulator.log", "wb"),
+				 stderr=subprocess.STDOUT)
+	if debugger:
+		# Debian's build stops at its debugger's prompt first.
+		child.stdin.write(b"c\n")
+		child.stdin.flush()
+	return child, Follow(folder / "output")
 
 
 def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
@@ -190,18 +211,16 @@ def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 	if timeout is None:
 		timeout = 300 if machine.vendor == "intel" else 120
 	nonce = secrets.token_hex(8)
+	pieces = prepare(machine, script, files, nonce)
 	folder = run_folder()
 	log = folder / "console.log"
 	tape = Tape(nonce, sink)
 	start = time.monotonic()
-	amd.packages()
-	initrd = prepare(machine, script, files, nonce, folder)
-	child = subprocess.Popen(amd.command(machine, initrd, log),
-				 stdin=subprocess.DEVNULL,
-				 stdout=subprocess.PIPE,
-				 stderr=open(folder / "emulator.log", "wb"))
+	begin = start_intel if machine.vendor == "intel" else start_amd
+	child, output = begin(machine, pieces, folder)
 	try:
-		late = watch(child, tape, Follow(log), nonce, timeout, verbose)
+		late = watch(child, tape, Follow(log), nonce, timeout, verbose,
+			     output)
 	finally:
 		stop(child)
 	tape.close()
@@ -220,7 +239,8 @@ def conclude(folder, tape, text, late, seconds):
 	elif status is None:
 		status = NO_STATUS
 	if status:
-		util.remove(folder / "initrd.cpio")
+		for name in ("initrd.cpio", "boot.img"):
+			util.remove(folder / name)
 	else:
 		util.remove(folder)
 	return Result(status, found, text, b"".join(tape.kept), seconds), folder
@@ -245,3 +265,20 @@ def explain(result, folder):
 			 if "lab: " in line][-3:]
 		util.say("the modules could not be loaded: %s" %
 			 " / ".join(lines))
+
+
+def shell(machine, files):
+	"""An interactive shell on the machine's console (AMD only)."""
+	if machine.vendor == "intel":
+		raise util.LabError("The Intel machine has no interactive "
+				    "console: use --vendor amd, or a job.")
+	amd.packages()
+	folder = run_folder()
+	pieces = prepare(machine, None, files, "shell")
+	initrd = folder / "initrd.cpio"
+	initrd.write_bytes(pieces[0].read_bytes() + pieces[1])
+	util.say("Ctrl-A X ends the machine")
+	try:
+		return subprocess.call(amd.command(machine, initrd, None))
+	finally:
+		util.remove(folder)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Our modules, built for a stock kernel in that kernel's own distribution."""
+
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+
+from . import kernels, roots, util
+
+# What the build reads; everything else in the checkout cannot change it.
+SOURCES = ("Makefile", "configure", "dkms.conf", "kmod", "include", "compat")
+# A change below these means that configure has to look again.
+PROBED = ("configure", "compat/probes")
+PRODUCT = re.compile(r"(?:\.o|\.ko|\.mod|\.mod\.c|\.cmd|\.d|\.order|\.symvers|"
+		     r"\.partial|~|\.swp)$")
+
+
+def files(checkout):
+	"""{relative name: contents} of everything the build reads."""
+	found = {}
+	for top in SOURCES:
+		path = checkout / top
+		if path.is_file():
+			found[top] = path.read_bytes()
+			continue
+		for folder, folders, names in os.walk(path):
+			folders.sort()
+			for name in sorted(names):
+				one = pathlib.Path(folder) / name
+				if PRODUCT.search(name) or not one.is_file():
+					continue
+				found[str(one.relative_to(checkout))] = \
+					one.read_bytes()
+	return found
+
+
+def digest(contents, prefixes=("",)):
+	total = hashlib.sha256()
+	for name in sorted(contents):
+		if name.startswith(tuple(prefixes)):
+			total.update(name.encode() + b"\0")
+			total.update(hashlib.sha256(contents[name]).digest())
+	return total.hexdigest()[:16]
+
+
+def sync(contents, checkout, target, manifest):
+	"""Make target hold exactly these sources, touching only what differs.
+
+	Build products stay, so that a rebuild compiles only what changed.
+	"""
+	old = manifest.read_text().split("\n") if manifest.exists() else []
+	for name in old:
+		if name and name not in contents:
+			util.remove(target / name)
+	for name, data in contents.items():
+		path = target / name
+		mode = (checkout / name).stat().st_mode
+		if path.exists() and path.read_bytes() == data:
+			continue
+		path.parent.mkdir(parents=True, exist_ok=True)
+		path.write_bytes(data)
+		path.chmod(mode & 0o777)
+	manifest.write_text("\n".join(contents))
+
+
+def variables(words):
+	for word in words:
+		if not re.match(r"[A-Za-z_][A-Za-z0-9_]*=", word):
+			raise util.LabError("--make wants VAR=VALUE, not %s." %
+					    word)
+	return list(words)
+
+
+def key_of(checkout, words):
+	text = "\0".join([str(checkout)] + sorted(words))
+	return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def modules(kernel_name, flavour="cloud", words=(), checkout=util.REPO):
+	"""The folder with kvm.ko, kvm-amd.ko, kvm-intel.ko for a kernel.
+
+	Built when the sources changed since the last time; words are extra make
+	variables and have a build folder of their own.
+	"""
+	checkout = pathlib.Path(checkout).resolve()
+	words = variables(words)
+	for name in ("configure", "Makefile"):
+		if not (checkout / name).exists():
+			raise util.LabError("There is no %s in %s, so our "
+					    "modules cannot be built; --stock "
+					    "uses the in-tree ones." %
+					    (name, checkout))
+	kernel = kernels.resolve(kernel_name, flavour)
+	root = kernels.with_headers(kernel)
+	contents = files(checkout)
+	place = "%s/%s" % (kernel.release, key_of(checkout, words))
+	out = util.cache() / "modules" / place / digest(contents)
+	if out.is_dir():
+		os.utime(out)
+		return out
+	util.need_root("Building the modules")
+	with util.locked("build-" + place):
+		if not out.is_dir():
+			compile_in(kernel, root, place, contents, checkout,
+				   words, out)
+	return out
+
+
+def compile_in(kernel, root, place, contents, checkout, words, out):
+	inside = "/build/" + place
+	target = root / inside[1:] / "src"
+	target.mkdir(parents=True, exist_ok=True)
+	sync(contents, checkout, target, target.parent / "manifest")
+	probes = digest(contents, PROBED)
+	stamp = target.parent / "configured"
+	steps = []
+	if not stamp.exists() or stamp.read_text() != probes:
+		util.remove(stamp)
+		steps.append("./configure --kernel-dir=" + kernel.headers)
+	steps.append("make -j%d %s" % (os.cpu_count() or 2,
+				       " ".join(map(quoted, words))))
+	for path in target.rglob("*.ko"):
+		path.unlink()
+	roots.run(kernel.suite, "building for " + kernel.release,
+		  ["sh", "-ec", "cd %s/src\n" % inside + "\n".join(steps)])
+	stamp.write_text(probes)
+	built = sorted(target.rglob("*.ko"))
+	if not built:
+		raise util.LabError("The build for %s made no modules; its log "
+				    "is in %s." % (kernel.release,
+						   util.cache() / "log"))
+	with util.partial(out) as making:
+		for path in built:
+			shutil.copy(path, making.path / path.name)
+	prune(out.parent)
+
+
+def quoted(word):
+	return "'" + word.replace("'", "'\\''") + "'"
+
+
+def prune(folder, keep=4):
+	"""Older builds of the same thing go; the newest few stay for races."""
+	old = sorted((one for one in folder.iterdir()
+		      if not one.name.endswith(".partial")),
+		     key=lambda one: one.stat().st_mtime)
+	for one in old[:-keep]:
+		util.remove(one)
