@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Filling the second TLB after a second-level fault.
+ *
+ * The host's entry is read and the spte installed in one section under
+ * mmu->lock held for read. An invalidation takes the lock for write before it
+ * lets the host change anything, so it either comes later and finds the spte,
+ * or has announced its range before the entry was read here.
+ */
+#include <linux/mem_encrypt.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include <compat/pgtable.h>
+#include <compat/mitigation.h>
+#include "spte.h"
+
+/* How many host entries around a page that had to be faulted in are worth a look. */
+#define REFILL_AROUND		16
+/* Tries before the guest is let run into the fault again, so that signals are seen. */
+#define FAULT_TRIES		16
+
+/* What one attempt to install found; KVM_RESUME and errnos come besides these. */
+enum fault_step {
+	FAULT_DONE = KVM_RESUME,
+	FAULT_ABSENT = 16,	/* the host must fault the page in */
+	FAULT_CLEAN,		/* writable but clean: dirty it first */
+	FAULT_BUSY,		/* an invalidation of this page is in progress */
+	FAULT_EXCLUSIVE,	/* a table stands where a large leaf goes */
+	FAULT_MEMORY,		/* the table cache ran dry */
+};
+
+/* One fault, on the stack of the vcpu's thread. */
+struct fault {
+	struct kvm_vcpu *vcpu;
+	struct kvm *kvm;
+	const struct kvm_memslot *slot;
+	gfn_t gfn;
+	hva_t hva;
+	u32 access;
+	bool exclusive;		/* mmu->lock is held for write */
+	bool faulted_in;	/* the host page was absent at the first look */
+	struct host_leaf host;
+	struct mmu_batch batch;
+};
+
+int mmu_vcpu_init(struct kvm_vcpu *vcpu)
+{
+	vcpu->mmu_cache.count = 0;
+	return 0;
+}
+
+void mmu_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+	while (vcpu->mmu_cache.count)
+		table_free(vcpu->kvm, vcpu->mmu_cache.table[--vcpu->mmu_cache.count]);
+}
+
+static int cache_topup(struct kvm_vcpu *vcpu)
+{
+	while (vcpu->mmu_cache.count < ARRAY_SIZE(vcpu->mmu_cache.table)) {
+		struct mmu_table *table = table_alloc(vcpu->kvm, SPTE_LEVEL_4K, GFP_KERNEL);
+
+		if (!table)
+			return -ENOMEM;
+		vcpu->mmu_cache.table[vcpu->mmu_cache.count++] = table;
+	}
+	return 0;
+}
+
+static bool invalidating(const struct kvm_mmu *mmu, hva_t start, hva_t end)
+{
+	return mmu->in_progress && start < mmu->inval_end && end > mmu->inval_start;
+}
+
+static bool slot_holds(const struct kvm_memslot *slot, gfn_t gfn, int level)
+{
+	gfn_t base = gfn & ~(spte_span(level) - 1);
+
+	return base >= slot->base_gfn &&
+	       base + spte_span(level) <= slot->base_gfn + slot->npages;
+}
+
+/* The largest leaf that host leaf, slot and rules allow. */
+static int fault_level(const struct fault *f)
+{
+	int level = f->host.level;
+
+	if (f->slot->dirty_bitmap || host_entry_pat_index(f->host.entry, level) >= 4)
+		return SPTE_LEVEL_4K;
+	if ((f->access & KVM_ACCESS_EXEC) && kvm_itlb_multihit())
+		return SPTE_LEVEL_4K;
+	if (level == SPTE_LEVEL_1G && !spte_format()->gb_pages)
+		level = SPTE_LEVEL_2M;
+	for (; level > SPTE_LEVEL_4K; level--) {
+		u64 mask = spte_span(level) - 1;
+
+		if (!((f->gfn ^ (f->hva >> PAGE_SHIFT)) & mask) &&
+		    slot_holds(f->slot, f->gfn, level))
+			break;
+	}
+	return level;
+}
+
+/* An spte for host entry @entry that maps @hfn: never stronger than the entry. */
+static u64 fault_spte(const struct fault *f, u64 entry, hfn_t hfn, int level, bool write)
+{
+	const struct kvm_mmu_format *fmt = spte_format();
+	u64 spte = fmt->leaf | SPTE_LEAF | (hfn << PAGE_SHIFT) | (entry & sme_me_mask);
+
+	spte |= fmt->memtype(host_entry_pat_index(entry, f->host.level), level);
+	if (level > SPTE_LEVEL_4K)
+		spte |= fmt->huge;
+	if (level > SPTE_LEVEL_4K && kvm_itlb_multihit())
+		spte |= fmt->exec_off;
+	else
+		spte |= fmt->exec;
+	if (write)
+		spte |= fmt->write | fmt->dirty;
+	return spte;
+}
+
+static bool fault_may_write(const struct fault *f, u64 entry)
+{
+	if (memslot_readonly(f->slot) || f->slot->dirty_bitmap)
+		return false;
+	if (host_entry_special(entry))
+		return entry & _PAGE_RW;
+	return host_entry_writable(entry);
+}
+
+/* Make *sptep point to a table, from the cache or by splitting a large leaf. */
+static int fault_descend(struct fault *f, u64 *sptep, int level)
+{
+	struct kvm_vcpu *vcpu = f->vcpu;
+	u64 old = READ_ONCE(*sptep);
+	struct mmu_table *table;
+	bool linked;
+
+	if (spte_is_table(old))
+		return 0;
+	if (!vcpu->mmu_cache.count)
+		return FAULT_MEMORY;
+	table = vcpu->mmu_cache.table[vcpu->mmu_cache.count - 1];
+	if (!old) {
+		table->level = level - 1;
+		linked = spte_change(&f->batch, sptep, 0, table_entry(table), level);
+	} else if (spte_is_tracked(old)) {
+		spte_change(&f->batch, sptep, old, 0, level);
+		return -EAGAIN;
+	} else {
+		linked = table_split(&f->batch, sptep, old, level, table);
+	}
+	if (!linked)
+		return -EAGAIN;
+	vcpu->mmu_cache.count--;
+	return 0;
+}
+
+/* The entry for f->gfn at @level, with the tables above it. */
+static int fault_walk(struct fault *f, int level, u64 **out)
+{
+	struct kvm_mmu *mmu = &f->kvm->mmu;
+	u64 *sptes = mmu->root;
+	int l, r;
+
+	for (l = mmu->levels; l > level; l--) {
+		u64 *sptep = &sptes[spte_index(f->gfn, l)];
+
+		do {
+			r = fault_descend(f, sptep, l);
+		} while (r == -EAGAIN);
+		if (r)
+			return r;
+		sptes = spte_child(READ_ONCE(*sptep));
+	}
+	*out = &sptes[spte_index(f->gfn, level)];
+	return 0;
+}
+
+/* Map the neighbours the host already has, with their Accessed bit clear. */
+static void fault_refill(struct fault *f, u64 *sptep)
+{
+	const struct kvm_memslot *slot = f->slot;
+	const struct kvm_mmu_format *fmt = spte_format();
+	long hidx = (f->hva >> PAGE_SHIFT) & 511;
+	long sidx = f->gfn & 511;
+	u64 below = f->gfn - slot->base_gfn, above = slot->npages - below;
+	long lo = -min_t(u64, below, min(hidx, sidx));
+	long hi = min_t(u64, above, 512 - max(hidx, sidx));
+	long d, filled = 0;
+
+	if (f->faulted_in) {
+		lo = max(lo, -(hidx & (REFILL_AROUND - 1)));
+		hi = min(hi, REFILL_AROUND - (hidx & (REFILL_AROUND - 1)));
+	}
+	if (invalidating(&f->kvm->mmu, f->hva + lo * (long)PAGE_SIZE, f->hva + hi * PAGE_SIZE))
+		return;
+
+	for (d = lo; d < hi; d++) {
+		u64 old = READ_ONCE(sptep[d]);
+		u64 entry = f->host.entry;
+		hfn_t hfn = f->host.hfn + d;
+		bool write;
+
+		if (!d || (old & fmt->write) || spte_is_tracked(old))
+			continue;
+		if (f->host.table) {
+			entry = READ_ONCE(f->host.table[hidx + d]);
+			if (!host_entry_usable(entry))
+				continue;
+			hfn = host_entry_hfn(entry, SPTE_LEVEL_4K);
+		}
+		write = fault_may_write(f, entry);
+		if (old && !write)
+			continue;
+		if (spte_change(&f->batch, &sptep[d], old,
+				fault_spte(f, entry, hfn, SPTE_LEVEL_4K, write),
+				SPTE_LEVEL_4K))
+			filled++;
+	}
+	if (filled)
+		atomic64_add(filled, &f->kvm->mmu.stat.refilled);
+	f->vcpu->stat.pf_refilled += filled;
+}
+
+/* Lock held, IRQs off: the host's entry, as far as it serves this access. */
+static int fault_look(struct fault *f)
+{
+	u64 entry;
+
+	if (!hostwalk(f->kvm->mm, f->hva, &f->host))
+		return FAULT_ABSENT;
+	entry = f->host.entry;
+	if (!(f->access & KVM_ACCESS_WRITE) || fault_may_write(f, entry))
+		return 0;
+	if (!(entry & _PAGE_RW))
+		return FAULT_ABSENT;
+	return entry & _PAGE_DIRTY ? 0 : FAULT_CLEAN;
+}
+
+static int fault_map(struct fault *f)
+{
+	const struct kvm_mmu_format *fmt = spte_format();
+	int level = fault_level(f), r;
+	u64 span = spte_span(level) - 1;
+	bool write = fault_may_write(f, f->host.entry);
+	hva_t base = f->hva & ~((span << PAGE_SHIFT) | ~PAGE_MASK);
+	u64 *sptep, old, new;
+
+	if (invalidating(&f->kvm->mmu, base, base + ((span + 1) << PAGE_SHIFT)))
+		return FAULT_BUSY;
+	r = fault_walk(f, level, &sptep);
+	if (r)
+		return r;
+	new = fault_spte(f, f->host.entry, f->host.hfn & ~span, level, write) | fmt->accessed;
+	do {
+		old = READ_ONCE(*sptep);
+		if (spte_is_table(old)) {
+			if (!f->exclusive)
+				return FAULT_EXCLUSIVE;
+			table_unlink(&f->batch, sptep, level);
+			old = 0;
+		}
+		if (!spte_is_tracked(old) && spte_allows(old, f->access) &&
+		    spte_hfn(old) == spte_hfn(new)) {
+			f->vcpu->stat.pf_spurious++;
+			break;
+		}
+	} while (!spte_change(&f->batch, sptep, old, new, level));
+	if (level == SPTE_LEVEL_4K)
+		fault_refill(f, sptep);
+	return FAULT_DONE;
+}
+
+static int fault_install(struct fault *f)
+{
+	struct kvm_mmu *mmu = &f->kvm->mmu;
+	int r;
+
+	mmu_batch_init(&f->batch, f->kvm);
+	if (f->exclusive)
+		write_lock(&mmu->lock);
+	else
+		read_lock(&mmu->lock);
+	if (invalidating(mmu, f->hva & PAGE_MASK, (f->hva & PAGE_MASK) + PAGE_SIZE)) {
+		r = FAULT_BUSY;
+	} else {
+		local_irq_disable();
+		r = fault_look(f);
+		if (!r)
+			r = fault_map(f);
+		local_irq_enable();
+	}
+	if (f->exclusive)
+		write_unlock(&mmu->lock);
+	else
+		read_unlock(&mmu->lock);
+	mmu_account(&f->batch);
+	mmu_flush(&f->batch);
+	return r;
+}
+
+/*
+ * Without an Accessed bit, the first access after a pass of aging faults here:
+ * give the entry its permissions back. An invalidation zaps tracked entries
+ * like any other, so no look at the host is needed.
+ */
+static bool fault_untrack(struct kvm_vcpu *vcpu, gfn_t gfn, u32 access)
+{
+	struct kvm_mmu *mmu = &vcpu->kvm->mmu;
+	struct mmu_batch batch;
+	bool done = false;
+	u64 *sptes, old;
+	int level;
+
+	mmu_batch_init(&batch, vcpu->kvm);
+	rcu_read_lock();
+	sptes = mmu->root;
+	for (level = mmu->levels; level; level--) {
+		u64 *sptep = &sptes[spte_index(gfn, level)];
+
+		old = READ_ONCE(*sptep);
+		if (spte_is_table(old)) {
+			sptes = spte_child(old);
+			continue;
+		}
+		if (spte_is_tracked(old) && spte_allows(old, access))
+			done = spte_change(&batch, sptep, old, spte_untrack(old), level);
+		break;
+	}
+	rcu_read_unlock();
+	return done;
+}
+
+/* The host's page is bad memory: tell the VMM as a direct access would have. */
+static int fault_poisoned(const struct fault *f)
+{
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)f->hva, PAGE_SHIFT, current);
+	return KVM_RESUME;
+}
+
+static int fault_host(struct fault *f, int step)
+{
+	bool write = f->access & KVM_ACCESS_WRITE;
+	int r = 0;
+
+	if (step == FAULT_CLEAN) {
+		r = kvm_user_touch_dirty(f->hva & PAGE_MASK);
+		if (!r)
+			return 0;
+	}
+	f->faulted_in = true;
+	return kvm_host_fault_in(f->kvm->mm, f->hva & PAGE_MASK, write);
+}
+
+static int fault_resolve(struct fault *f)
+{
+	int tries, r;
+
+	for (tries = 0; tries < FAULT_TRIES; tries++) {
+		r = cache_topup(f->vcpu);
+		if (r)
+			return r;
+		r = fault_install(f);
+		switch (r) {
+		case FAULT_DONE:
+			f->vcpu->stat.pf_fixed++;
+			return KVM_RESUME;
+		case FAULT_EXCLUSIVE:
+			f->exclusive = true;
+			break;
+		case FAULT_BUSY:
+			cond_resched();
+			return KVM_RESUME;
+		case FAULT_ABSENT:
+		case FAULT_CLEAN:
+			r = fault_host(f, r);
+			if (r == -EHWPOISON)
+				return fault_poisoned(f);
+			if (r && r != -EAGAIN)
+				return r;
+			break;
+		}
+		if (signal_pending(current))
+			break;
+	}
+	return KVM_RESUME;
+}
+
+int mmu_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	struct fault f = {
+		.vcpu = vcpu, .kvm = vcpu->kvm, .gfn = gpa_to_gfn(gpa), .access = access,
+	};
+
+	vcpu->stat.pf_taken++;
+	f.slot = memslot_find(memslots_get(vcpu->kvm), f.gfn);
+	if (!f.slot || ((access & KVM_ACCESS_WRITE) && memslot_readonly(f.slot)))
+		return KVM_MMU_EMULATE;
+	f.hva = memslot_hva(f.slot, f.gfn);
+	if (!spte_format()->accessed && fault_untrack(vcpu, f.gfn, access))
+		return KVM_RESUME;
+	return fault_resolve(&f);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading the host's page table as a hardware walker would: interrupts off, no
+ * lock, no page reference.
+ *
+ * Interrupts off is what keeps the tables themselves alive: the host frees a
+ * user page-table page only after every CPU that may be walking it has answered
+ * an IPI or passed an RCU grace period, and neither happens meanwhile. The
+ * *frames* are kept by the caller's mmu->lock: the host announces every change
+ * through the notifier before it lets go of a frame.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include "spte.h"
+
+/*
+ * Present for the CPU: a PROT_NONE or NUMA-hinting entry keeps its frame but has
+ * the Present bit clear, and counts as absent here because the host may flush
+ * nothing when it changes one.
+ */
+bool host_entry_usable(u64 entry)
+{
+	return (entry & (_PAGE_PRESENT | _PAGE_USER)) == (_PAGE_PRESENT | _PAGE_USER);
+}
+
+/*
+ * A CPU's TLB never holds a writable translation of a clean page, so the host may
+ * write back and clean such pages without a flush. An spte obeys the same
+ * rule: it may write only where the host's entry is writable and dirty.
+ */
+bool host_entry_writable(u64 entry)
+{
+	return (entry & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY);
+}
+
+/* A frame the host does not manage as memory, such as a device's: nothing to write back. */
+bool host_entry_special(u64 entry)
+{
+	return entry & _PAGE_SPECIAL;
+}
+
+hfn_t host_entry_hfn(u64 entry, int level)
+{
+	u64 mask = level == SPTE_LEVEL_1G ? PHYSICAL_PUD_PAGE_MASK :
+		   level == SPTE_LEVEL_2M ? PHYSICAL_PMD_PAGE_MASK : PTE_PFN_MASK;
+
+	return (entry & mask) >> PAGE_SHIFT;
+}
+
+unsigned int host_entry_pat_index(u64 entry, int level)
+{
+	u64 pat = level == SPTE_LEVEL_4K ? _PAGE_PAT : _PAGE_PAT_LARGE;
+
+	return (entry & pat ? 4 : 0) | (entry & _PAGE_PCD ? 2 : 0) |
+	       (entry & _PAGE_PWT ? 1 : 0);
+}
+
+static bool host_leaf_set(struct host_leaf *leaf, u64 entry, int level, hva_t hva)
+{
+	if (!host_entry_usable(entry))
+		return false;
+	leaf->entry = entry;
+	leaf->level = level;
+	leaf->hfn = host_entry_hfn(entry, level) +
+		    ((hva >> PAGE_SHIFT) & (spte_span(level) - 1));
+	leaf->table = NULL;
+	return true;
+}
+
+/**
+ * hostwalk() - find the entry that maps @hva in @mm
+ * @mm: whose table; it stays alive because the vcpu's thread belongs to it
+ * @hva: bytes
+ * @leaf: filled in when the answer is true
+ *
+ * Context: IRQs off until the last use of @leaf.
+ * Return: true if a present, user-accessible entry maps @hva.
+ */
+bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf)
+{
+	pgd_t *pgd = pgd_offset(mm, hva);
+	p4d_t *p4d;
+	pud_t *pud, pud_val_now;
+	pmd_t *pmd, pmd_val_now;
+	pte_t *pte;
+
+	lockdep_assert_irqs_disabled();
+
+	if (!pgd_present(READ_ONCE(*pgd)))
+		return false;
+	p4d = p4d_offset(pgd, hva);
+	if (!p4d_present(READ_ONCE(*p4d)))
+		return false;
+
+	pud = pud_offset(p4d, hva);
+	pud_val_now = READ_ONCE(*pud);
+	if (!(pud_val(pud_val_now) & _PAGE_PRESENT))
+		return false;
+	if (pud_val(pud_val_now) & _PAGE_PSE)
+		return host_leaf_set(leaf, pud_val(pud_val_now), SPTE_LEVEL_1G, hva);
+
+	/* From here on the copies, not the live entries, say where the next table is. */
+	pmd = (pmd_t *)__va(pud_val(pud_val_now) & PTE_PFN_MASK) + pmd_index(hva);
+	pmd_val_now = READ_ONCE(*pmd);
+	if (!(pmd_val(pmd_val_now) & _PAGE_PRESENT))
+		return false;
+	if (pmd_val(pmd_val_now) & _PAGE_PSE)
+		return host_leaf_set(leaf, pmd_val(pmd_val_now), SPTE_LEVEL_2M, hva);
+
+	pte = (pte_t *)__va(pmd_val(pmd_val_now) & PTE_PFN_MASK);
+	if (!host_leaf_set(leaf, READ_ONCE(*(u64 *)&pte[pte_index(hva)]), SPTE_LEVEL_4K, hva))
+		return false;
+	leaf->table = (u64 *)pte;
+	return true;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host does to its page tables, done to the sptes: unmapping and aging.
+ */
+#include <linux/sched.h>
+
+#include <kvm/debug.h>
+#include "spte.h"
+
+/* Entries zapped between two looks at whether somebody else wants the CPU. */
+#define ZAP_BUDGET	4096
+
+static struct kvm *notifier_kvm(struct kvm_notifier *n)
+{
+	return container_of(n, struct kvm, mmu.notifier);
+}
+
+/*
+ * Zap [start, end) with mmu->lock held for write; where the caller may block, the
+ * lock is dropped now and then so that fills and the scheduler get their turn.
+ */
+static void zap_gfns(struct mmu_batch *batch, gfn_t start, gfn_t end, bool free_tables,
+		     bool may_block)
+{
+	struct kvm_mmu *mmu = &batch->kvm->mmu;
+
+	for (;;) {
+		tables_zap(batch, &start, end, free_tables, ZAP_BUDGET);
+		if (start >= end)
+			return;
+		if (!may_block || !need_resched())
+			continue;
+		write_unlock(&mmu->lock);
+		mmu_account(batch);
+		mmu_flush(batch);
+		cond_resched();
+		write_lock(&mmu->lock);
+	}
+}
+
+/* The part of @slot that [start, end) of the host's addresses backs. */
+static void slot_clip(const struct kvm_memslot *slot, hva_t start, hva_t end,
+		      gfn_t *first, gfn_t *last)
+{
+	start = max(start, slot->userspace_addr);
+	end = min(end, memslot_hva_end(slot));
+	*first = memslot_hva_to_gfn(slot, start);
+	*last = memslot_hva_to_gfn(slot, end + PAGE_SIZE - 1);
+}
+
+/*
+ * From here to invalidate_end no fill touches the range. Nested and concurrent
+ * invalidations are kept as one covering range: a fill that waits without need
+ * is slow, one that does not wait is a stale spte. Addresses, not slots, are
+ * what is kept, so both ends agree whatever happens to the memslots between.
+ */
+static void invalidation_begin(struct kvm_mmu *mmu, hva_t start, hva_t end)
+{
+	lockdep_assert_held_write(&mmu->lock);
+	if (!mmu->in_progress++) {
+		mmu->inval_start = start;
+		mmu->inval_end = end;
+	} else {
+		mmu->inval_start = min(mmu->inval_start, start);
+		mmu->inval_end = max(mmu->inval_end, end);
+	}
+}
+
+static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long start,
+				      unsigned long end, bool may_block)
+{
+	struct kvm *kvm = notifier_kvm(n);
+	struct kvm_memslots *slots;
+	struct kvm_memslot *slot;
+	struct mmu_batch batch;
+	int pos, idx;
+
+	mmu_batch_init(&batch, kvm);
+	atomic64_inc(&kvm->mmu.stat.unmap_hva);
+	idx = srcu_read_lock(&kvm->srcu);
+	write_lock(&kvm->mmu.lock);
+	invalidation_begin(&kvm->mmu, start, end);
+	slots = memslots_get(kvm);
+	pos = memslot_hva_first(slots, end);
+	while ((slot = memslot_hva_next(slots, &pos, start))) {
+		gfn_t first, last;
+
+		slot_clip(slot, start, end, &first, &last);
+		if (!KVM_SEEDED_FAULT(5))
+			zap_gfns(&batch, first, last, false, may_block);
+	}
+	write_unlock(&kvm->mmu.lock);
+	srcu_read_unlock(&kvm->srcu, idx);
+	mmu_account(&batch);
+	mmu_flush(&batch);
+}
+
+static void notifier_invalidate_end(struct kvm_notifier *n, unsigned long start,
+				    unsigned long end)
+{
+	struct kvm *kvm = notifier_kvm(n);
+
+	write_lock(&kvm->mmu.lock);
+	kvm->mmu.in_progress--;
+	write_unlock(&kvm->mmu.lock);
+	KVM_VM_BUG_ON(kvm, kvm->mmu.in_progress < 0);
+}
+
+/* Was the leaf used since the last look? Clear that if asked to. */
+static bool age_leaf(struct mmu_batch *batch, u64 *sptep, int level, bool clear)
+{
+	u64 accessed = spte_format()->accessed;
+	u64 spte = READ_ONCE(*sptep);
+
+	if (!spte_is_leaf(spte) || spte_is_tracked(spte) ||
+	    (accessed && !(spte & accessed)))
+		return false;
+	if (!clear)
+		return true;
+	if (accessed)
+		clear_bit(__ffs64(accessed), (unsigned long *)sptep);
+	else
+		spte_change(batch, sptep, spte, spte_track(spte), level);
+	return true;
+}
+
+/*
+ * No lock and no flush: tables stay readable until an RCU grace period after
+ * they were unlinked, and a translation that outlives its Accessed bit only
+ * makes the page look colder than it is until the next real walk.
+ */
+static bool age_table(struct mmu_batch *batch, u64 *sptes, int level, gfn_t base,
+		      gfn_t start, gfn_t end, bool clear)
+{
+	u64 span = spte_span(level);
+	gfn_t gfn = base;
+	bool young = false;
+	int i = 0;
+
+	if (start > base) {
+		i = (start - base) / span;
+		gfn += i * span;
+	}
+	for (; i < 512 && gfn < end; i++, gfn += span) {
+		u64 spte = READ_ONCE(sptes[i]);
+
+		if (spte_is_table(spte))
+			young |= age_table(batch, spte_child(spte), level - 1, gfn, start,
+					   end, clear);
+		else if (spte)
+			young |= age_leaf(batch, &sptes[i], level, clear);
+		if (young && !clear)
+			break;
+	}
+	return young;
+}
+
+static bool age_range(struct kvm *kvm, hva_t start, hva_t end, bool clear)
+{
+	struct kvm_memslots *slots;
+	struct kvm_memslot *slot;
+	struct mmu_batch batch;
+	bool young = false;
+	int pos, idx;
+
+	mmu_batch_init(&batch, kvm);
+	idx = srcu_read_lock(&kvm->srcu);
+	rcu_read_lock();
+	slots = memslots_get(kvm);
+	pos = memslot_hva_first(slots, end);
+	while ((slot = memslot_hva_next(slots, &pos, start))) {
+		gfn_t first, last;
+
+		slot_clip(slot, start, end, &first, &last);
+		young |= age_table(&batch, kvm->mmu.root, kvm->mmu.levels, 0, first, last,
+				   clear);
+	}
+	rcu_read_unlock();
+	srcu_read_unlock(&kvm->srcu, idx);
+	return young;
+}
+
+static bool notifier_clear_young(struct kvm_notifier *n, unsigned long start,
+				 unsigned long end)
+{
+	struct kvm *kvm = notifier_kvm(n);
+	bool young = age_range(kvm, start, end, true);
+
+	atomic64_inc(&kvm->mmu.stat.age_hva);
+	if (young)
+		atomic64_inc(&kvm->mmu.stat.aged);
+	return young;
+}
+
+static bool notifier_test_young(struct kvm_notifier *n, unsigned long addr)
+{
+	struct kvm *kvm = notifier_kvm(n);
+
+	atomic64_inc(&kvm->mmu.stat.test_age_hva);
+	return age_range(kvm, addr, addr + 1, false);
+}
+
+/* The mm is going: nothing may be mapped any more, and nothing will be again. */
+static void notifier_release(struct kvm_notifier *n)
+{
+	struct kvm *kvm = notifier_kvm(n);
+	struct mmu_batch batch;
+
+	mmu_batch_init(&batch, kvm);
+	atomic64_inc(&kvm->mmu.stat.zap_all);
+	write_lock(&kvm->mmu.lock);
+	invalidation_begin(&kvm->mmu, 0, ULONG_MAX);
+	zap_gfns(&batch, 0, spte_span(kvm->mmu.levels + 1), false, true);
+	write_unlock(&kvm->mmu.lock);
+	mmu_account(&batch);
+	mmu_flush(&batch);
+}
+
+const struct kvm_notifier_ops mmu_notifier_callbacks = {
+	.invalidate_start = notifier_invalidate_start,
+	.invalidate_end = notifier_invalidate_end,
+	.clear_young = notifier_clear_young,
+	.test_young = notifier_test_young,
+	.release = notifier_release,
+};
+
+void mmu_slot_zap(struct kvm *kvm, const struct kvm_memslot *slot)
+{
+	struct mmu_batch batch;
+
+	lockdep_assert_held(&kvm->slots_lock);
+	mmu_batch_init(&batch, kvm);
+	write_lock(&kvm->mmu.lock);
+	zap_gfns(&batch, slot->base_gfn, slot->base_gfn + slot->npages, true, true);
+	write_unlock(&kvm->mmu.lock);
+	mmu_account(&batch);
+	mmu_flush(&batch);
+}
+
+int mmu_vm_init(struct kvm *kvm)
+{
+	struct kvm_mmu *mmu = &kvm->mmu;
+	struct mmu_table *root;
+	int r;
+
+	rwlock_init(&mmu->lock);
+	mmu->levels = kvm_vendor->caps.tdp_levels;
+	root = table_alloc(kvm, mmu->levels, GFP_KERNEL);
+	if (!root)
+		return -ENOMEM;
+	mmu->root = root->sptes;
+	mmu->root_hpa = __sme_pa(root->sptes);
+	r = kvm_notifier_register(&mmu->notifier, &mmu_notifier_callbacks, kvm->mm);
+	if (r)
+		goto err_root;
+	mmu->registered = true;
+	return 0;
+
+err_root:
+	tables_destroy(kvm);
+	return r;
+}
+
+void mmu_vm_release(struct kvm *kvm)
+{
+	if (!kvm->mmu.registered)
+		return;
+	kvm_notifier_unregister(&kvm->mmu.notifier);
+	kvm->mmu.registered = false;
+}
+
+void mmu_vm_destroy(struct kvm *kvm)
+{
+	mmu_vm_release(kvm);
+	tables_destroy(kvm);
+}
+
+int mmu_module_init(void)
+{
+	return 0;
+}
+
+/* Tables handed to RCU run our code when their grace period ends. */
+void mmu_module_exit(void)
+{
+	rcu_barrier();
+}
