@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two borders of the guest: work the host wants done before an entry, and
+ * the accounting around the world switch.
+ *
+ * The run loop's shape:
+ *
+ *	while (kvm_guest_work_pending())	IRQs off for the last look
+ *		IRQs on; kvm_guest_work_handle(); IRQs off
+ *	kvm_guest_enter_irqoff();
+ *	world switch
+ *	kvm_guest_exit_irqoff();
+ *	IRQs on, so that what ended the guest's stay is accounted to it; IRQs off
+ *	kvm_guest_time_end();
+ */
+#ifndef KVM_COMPAT_ENTRY_H
+#define KVM_COMPAT_ENTRY_H
+
+#include <linux/context_tracking.h>
+#include <linux/instrumentation.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/vtime.h>
+#include "config.h"
+
+/**
+ * kvm_guest_work_pending() - does the host want this thread before the guest does?
+ *
+ * A signal, a reschedule or return-to-user work is waiting. Context: any for a
+ * racy look; with IRQs off the answer holds until they are on again.
+ */
+bool kvm_guest_work_pending(void);
+
+/**
+ * kvm_guest_work_handle() - do what kvm_guest_work_pending() saw
+ *
+ * Context: the vcpu's thread, preemptible, IRQs on; sleeps. No lock may be held
+ * that a reschedule would keep others waiting for (SRCU is fine).
+ * Return: 0 (look again), or -EINTR: a signal is pending, leave to userspace.
+ */
+int kvm_guest_work_handle(void);
+
+int kvm_entry_init(void);	/* module init of kvm.ko */
+
+#ifdef KVM_HAVE_RCU_VIRT_NOTE_ARG
+#define __kvm_rcu_note()	rcu_virt_note_context_switch(smp_processor_id())
+#else
+#define __kvm_rcu_note()	rcu_virt_note_context_switch()
+#endif
+
+/*
+ * [I] Last thing before the world switch: from here on time is the guest's and
+ * RCU does not wait for this CPU. Inline, so that it is usable from noinstr code.
+ */
+static __always_inline void kvm_guest_enter_irqoff(void)
+{
+#ifdef KVM_HAVE_VTIME_ACCOUNT_GUEST_ENTER
+	instrumentation_begin();
+	vtime_account_guest_enter();
+	instrumentation_end();
+
+	if (!context_tracking_guest_enter()) {
+		instrumentation_begin();
+		__kvm_rcu_note();
+		instrumentation_end();
+	}
+#else
+	guest_enter_irqoff();
+#endif
+}
+
+/* [I] First thing after the world switch: RCU watches this CPU again. */
+static __always_inline void kvm_guest_exit_irqoff(void)
+{
+	context_tracking_guest_exit();
+}
+
+/*
+ * [I] Time is the host's again. To be called after IRQs were on once since the
+ * exit: a tick that ended the guest's stay is accounted to the guest only if it
+ * is taken before this.
+ */
+static __always_inline void kvm_guest_time_end(void)
+{
+	vtime_account_guest_exit();
+}
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A machine check that ended the guest's stay, given to the host.
+ */
+#ifndef KVM_COMPAT_MCHECK_H
+#define KVM_COMPAT_MCHECK_H
+
+#include <linux/ptrace.h>
+#include <asm/mce.h>
+#include "config.h"
+
+/*
+ * [I] The handler is told that user code was interrupted: the host's kernel was
+ * not the victim, so the thread is what may have to die.
+ */
+static inline void kvm_forward_machine_check(void)
+{
+	struct pt_regs regs = {
+		.cs = 3,
+		.flags = X86_EFLAGS_IF,
+	};
+
+	do_machine_check(&regs);
+}
+
+#endif
