@@ -84,7 +84,11 @@ struct kvm_vendor_ops {
 	void (*switch_to_guest)(struct kvm_vcpu *vcpu);
 
 	/*
-	 * Enter the guest and come back. [I]. Writes back ->regs.dirty first,
+	 * Enter the guest and come back. [I]. It calls kvm_guest_enter_irqoff()
+	 * and kvm_guest_exit_irqoff() itself, with nothing instrumentable
+	 * between them and the switch; loads and saves CR2 and, once the guest
+	 * uses them, the debug registers. XCR0 is the core's (before and after
+	 * the call), so is kvm_guest_time_end(). Writes back ->regs.dirty first,
 	 * sets ->regs.avail to what it read back. GPRs other than RSP are in
 	 * ->regs.gpr[]. Returns 0, or -EIO when the hardware refused the entry
 	 * (then exit_facts() answers KVM_FACT_ENTRY_FAILED).
