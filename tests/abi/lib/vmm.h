@@ -25,6 +25,7 @@
 #define GPA_STACK	0x7000		/* top; grows down to 0x4000 */
 #define GPA_DATA	0x7000
 #define GPA_CODE	0x8000		/* 16 KiB for one blob */
+#define GPA_ACCESS	0xbf00		/* vmm_access()'s own code */
 #define GPA_DATA2	0xc000		/* 16 KiB */
 #define GPA_TABLES	0x20000		/* page tables, 512 KiB */
 #define GPA_TABLES_END	0xa0000
@@ -229,6 +230,28 @@ void vmm_mmio_answer(struct vmm_vcpu *vcpu, uint64_t value);
 void *vmm_io_data(struct vmm_vcpu *vcpu);
 /* Shows exit reason and registers as diagnostics. */
 void vmm_dump(struct vmm_vcpu *vcpu);
+
+/*
+ * One 8-byte load or store by a long-mode vcpu. Returns vmm_run()'s error or 0
+ * with the exit in vcpu->run: KVM_EXIT_HLT if the access went through, and
+ * then *@value is what was read. An MMIO access must be completed with
+ * vmm_run_to(vcpu, KVM_EXIT_HLT) before the next one.
+ */
+int vmm_access(struct vmm_vcpu *vcpu, uint64_t gva, bool is_write,
+	       uint64_t *value);
+/* The same, when the address must be plain memory. */
+uint64_t vmm_peek_(const char *file, int line, struct vmm_vcpu *vcpu,
+		   uint64_t gva);
+void vmm_poke_(const char *file, int line, struct vmm_vcpu *vcpu,
+	       uint64_t gva, uint64_t value);
+#define vmm_peek(vcpu, gva) vmm_peek_(__FILE__, __LINE__, vcpu, gva)
+#define vmm_poke(vcpu, gva, value) \
+	vmm_poke_(__FILE__, __LINE__, vcpu, gva, value)
+/* The address must exit as MMIO; completes the access. */
+void vmm_expect_hole_(const char *file, int line, struct vmm_vcpu *vcpu,
+		      uint64_t gva);
+#define vmm_expect_hole(vcpu, gva) \
+	vmm_expect_hole_(__FILE__, __LINE__, vcpu, gva)
 
 /* A thread that calls KVM_RUN once; vmm_join() returns its result. */
 struct vmm_thread {
