@@ -123,7 +123,8 @@ struct vmm_blob {
 
 /*
  * GUEST(name, bits, "assembly"): a blob for vmm_load(), written next to the
- * case that uses it. AT(label) is the guest address of a local label.
+ * case that uses it. AT(label) is the guest address of a local label; ORG(n)
+ * goes on at offset n of the blob.
  */
 #define GUEST(name, bits, text)						\
 	asm(".pushsection .rodata.guest, \"a\"\n"			\
@@ -136,6 +137,7 @@ struct vmm_blob {
 	}
 
 #define AT(label) "(" #label " - 9990b + 0x8000)"
+#define ORG(n) ".skip " #n " - (. - 9990b)\n"
 
 /* A blob from a .S file of tests/guests, by its symbols NAME and NAME_end. */
 #define GUEST_FILE(name)						\
