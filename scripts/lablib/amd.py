@@ -8,6 +8,11 @@ APPEND = ("console=ttyS0 mitigations=off nokaslr tsc=reliable no_timer_check "
 	  "audit=0 nmi_watchdog=0 lsm= loglevel=5 oops=panic panic=-1")
 ICOUNT_APPEND = "norandmaps nowatchdog"
 
+# Real-time kernels run KVM only with a constant TSC.  TCG's TSC is constant,
+# QEMU merely does not advertise it unless told to.
+CPU = "max,la57=off,pku=off"
+RT_CPU = CPU + ",+invtsc,x-force-features=on"
+
 
 def packages():
 	util.host_packages(["qemu-system-x86", "seabios"])
@@ -35,6 +40,7 @@ def disk_words(disks):
 def command(machine, initrd, console):
 	"""QEMU's words for a machine; ttyS1 is on its standard output."""
 	append = APPEND
+	cpu = RT_CPU if machine.kernel.flavour == "rt" else CPU
 	accel = ["-accel", "tcg,thread=multi"]
 	if machine.icount:
 		append += " " + ICOUNT_APPEND
@@ -44,7 +50,7 @@ def command(machine, initrd, console):
 	if machine.append:
 		append += " " + machine.append
 	return (["qemu-system-x86_64", "-M", "q35"] + accel +
-		["-cpu", machine.cpu_model or "max,la57=off,pku=off",
+		["-cpu", machine.cpu_model or cpu,
 		 "-smp", str(machine.smp), "-m", str(machine.mem),
 		 "-display", "none", "-nodefaults", "-no-user-config",
 		 "-no-reboot"] +

@@ -32,6 +32,18 @@ for module in $LAB_MODULES; do
 		finish 98
 	fi
 done
+# /lab/disk0, disk1, ... whatever the controller calls them; probing is
+# asynchronous, so wait a little.
+number=0
+for disk in $LAB_DISKS; do
+	tries=0
+	until [ -b "/dev/$disk" ] || [ $tries -ge 100 ]; do
+		usleep 50000
+		tries=$((tries + 1))
+	done
+	ln -s "/dev/$disk" "/lab/disk$number"
+	number=$((number + 1))
+done
 if [ -n "$LAB_SHELL" ]; then
 	setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'
 	finish 0

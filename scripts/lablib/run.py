@@ -21,6 +21,13 @@ SPLAT = 99
 Result = collections.namedtuple("Result", "status splat console output seconds")
 
 
+# Intel's first disk is the one it boots from.
+DISK_MODULES = {"amd": ["virtio_pci", "virtio_blk"],
+		"intel": ["ata_piix", "sd_mod"]}
+DISK_NAMES = {"amd": ["vd" + letter for letter in "abcdefghijklmnop"],
+	      "intel": ["sdb", "sdc", "sdd"]}
+
+
 class Machine:
 	"""Everything that describes one run; see scripts/lab run --help."""
 
@@ -47,7 +54,7 @@ class Machine:
 	def settings(self, nonce):
 		wanted = list(self.extra_modules)
 		if self.disks:
-			wanted += ["virtio_pci", "virtio_blk"]
+			wanted += DISK_MODULES[self.vendor]
 		tree = initramfs.ModuleTree(self.kernel)
 		wanted = [name for name in wanted
 			  if initramfs.canonical(name) in tree.paths]
@@ -56,6 +63,8 @@ class Machine:
 			"LAB_MODULES": " ".join(wanted + ([vendor] if self.load
 							  else [])),
 			"LAB_UNLOAD": vendor.replace("-", "_") + " kvm",
+			"LAB_DISKS": " ".join(DISK_NAMES[self.vendor]
+					      [:len(self.disks)]),
 			"LAB_SHELL": "1" if self.shell else "",
 			"LAB_VENDOR": self.vendor}
 

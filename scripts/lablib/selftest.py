@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab tested: that failures of every kind are noticed, and reported right."""
+
+import tempfile
+
+from . import build, console, run, tests, util
+
+SAMPLE = util.REPO / "scripts" / "lablib" / "sample"
+
+QUIET = (
+	"[    0.1] Spectre V2 : WARNING: Unprivileged eBPF is enabled",
+	"[    1.5] Failed to access perfctr msr (MSR c4 is 0)",
+	"[    0.2] ACPI BIOS Error (bug): Could not resolve symbol",
+	"[    3.1] kvm: guest panic printed a line",
+	"[    2.0] [Firmware Bug]: TSC_DEADLINE disabled due to Errata",
+)
+LOUD = (
+	"[    3.141593] WARNING: CPU: 0 PID: 1 at kernel/x.c:3 f+0x1/0x2 [kvm]",
+	"[    3.141593] WARNING: mm/x.c:3 at f+0x1/0x2, CPU#0: init/1",
+	"[    3.141593][   T42] WARNING: possible recursive locking detected",
+	"[   43.141593] rcu: INFO: rcu_preempt self-detected stall on CPU",
+	"[   43.1] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+	"[  243.1] INFO: task sh:12 blocked for more than 120 seconds.",
+	"[   43.1] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]",
+	"[    3.1] BUG: KASAN: use-after-free in f+0x1/0x2",
+	"[    3.1] BUG: kernel NULL pointer dereference, address: 0000000000000008",
+	"[    3.1] kernel BUG at kmod/x.c:1!",
+	"[    3.1] BUG kmem (Not tainted): Objects remaining in kmem on "
+	"__kmem_cache_shutdown()",
+	"[    3.1] general protection fault, probably for non-canonical address",
+	"[    3.1] unchecked MSR access error: WRMSR to 0x1d9",
+	"[    3.1] refcount_t: underflow; use-after-free.",
+	"[    3.1] Kernel panic - not syncing: Fatal exception",
+)
+
+# job text, insmod parameter, expected status, expected output
+JOBS = (
+	("echo out; echo err >&2; exit 7", None, 7, b"out\nerr\n"),
+	("printf 'a\\036LAB b\\036'; exit 0", None, 0, b"a\x1eLAB b\x1e"),
+	("cut -d' ' -f1 /proc/modules | sort | xargs; rmmod kvm-$LAB_VENDOR kvm;"
+	 "modprobe kvm-$LAB_VENDOR", None, 0, None),
+	("echo part; sleep 100", None, run.TIMEOUT, b"part\n"),
+	("poweroff -f; sleep 5", None, run.NO_STATUS, None),
+	("exit 0", "warn", run.SPLAT, None),
+	("exit 0", "bug", run.SPLAT, None),
+	("exit 0", "oops", run.SPLAT, None),
+	("exit 0", "gp", run.SPLAT, None),
+	("exit 0", "atomic", run.SPLAT, None),
+	("exit 0", "slab", run.SPLAT, None),
+	("exit 0", "panic", run.SPLAT, None),
+)
+
+
+class Tally:
+	"""Counts and prints verdicts in the words of every test here."""
+
+	def __init__(self):
+		self.passed = 0
+		self.failed = 0
+
+	def check(self, name, good, why=""):
+		if good:
+			self.passed += 1
+			print("ok - " + name, flush=True)
+		else:
+			self.failed += 1
+			print("not ok - %s %s" % (name, why), flush=True)
+
+
+def check_parsers(tally):
+	for line in QUIET:
+		tally.check("no splat: " + line, not console.splat(line))
+	for line in LOUD:
+		tally.check("splat: " + line, console.splat(line))
+	for cut in range(1, 60):
+		tape = run.Tape("n0", None)
+		data = b"text \x1eLAB other 3\x1e\n\x1eLAB n0 12\x1e"
+		for start in range(0, len(data), cut):
+			tape.feed(data[start:start + cut])
+		tape.close()
+		if tape.status != 12 or \
+		   b"".join(tape.kept) != b"text \x1eLAB other 3\x1e\n":
+			tally.check("tape in pieces of %d" % cut, False)
+	found = tests.verdicts("vm: ok 1 - a\nvm: not ok 2 - b\n"
+			       "x: ok 3 - c # SKIP no\nvm: 1..2\n")
+	tally.check("TAP verdicts", found == {"vm.a": "ok", "vm.b": "not ok",
+					      "x.c": "skip"}, found)
+
+
+def check_job(tally, vendor, kernel, modules, case):
+	text, how, status, output = case
+	append = "kvm.how=" + how if how else ""
+	machine = run.Machine(vendor, kernel, modules, append=append)
+	with tempfile.NamedTemporaryFile("w", suffix=".sh") as job:
+		job.write("#!/bin/sh\n. /lab/settings\n" + text + "\n")
+		job.flush()
+		limit = 20 if status == run.TIMEOUT else 90
+		result, folder = run.run(machine, job.name, timeout=limit)
+	util.remove(folder)
+	name = "%s %s: %s" % (vendor, kernel, how or text)
+	tally.check(name, result.status == status and
+		    output in (None, result.output),
+		    "status %s, output %r, splat %s" % (result.status,
+							result.output,
+							result.splat))
+
+
+def selftest(vendors, kernels):
+	"""Run everything; 0 when all passed."""
+	tally = Tally()
+	check_parsers(tally)
+	for kernel in kernels:
+		modules = build.modules(kernel, checkout=SAMPLE)
+		broken = build.modules(kernel, words=["LAB_FAULT=y"],
+				       checkout=SAMPLE)
+		for vendor in vendors:
+			for case in JOBS:
+				check_job(tally, vendor, kernel, modules, case)
+			check_job(tally, vendor, kernel, broken,
+				  ("exit 0", None, run.LOAD_FAILED, b""))
+	print("%d passed, %d failed" % (tally.passed, tally.failed))
+	return 1 if tally.failed else 0
