@@ -76,9 +76,38 @@ enum kvm_pending_io {
 	KVM_IO_MMIO,		/* kvm_run.mmio answered by userspace */
 };
 
+#define KVM_CPUID_ENTRIES_MAX	256
+#define KVM_CPUID_RANGES	3	/* 0x0..., 0x4000 0000..., 0x8000 0000... */
+#define KVM_CPUID_DIRECT	64	/* leaves of each range found without a search */
+
+/* A guest's CPUID in userspace's order. Replaced as a whole by KVM_SET_CPUID2. */
 struct kvm_cpuid_set {
-	int nent;
+	unsigned int nent;
+	/* Place of the first entry of a low leaf, .nent if there is none. */
+	u16 first[KVM_CPUID_RANGES][KVM_CPUID_DIRECT];
 	struct kvm_cpuid_entry2 entries[];
+};
+
+/* Words of X86_FEATURE_* bits that come from CPUID registers: 0 to 18. */
+#define KVM_CPU_WORDS		19
+
+#define KVM_MTRR_VARIABLE	8
+#define KVM_MTRR_FIXED		11
+#define KVM_MCE_BANKS_MAX	32
+
+/* MSRs kept in software for the guest. Owner: as struct kvm_vcpu [t]. */
+struct kvm_vcpu_msrs {
+	u64 misc_enable;
+	u64 platform_info;
+	u64 misc_features;		/* bit 0: CPUID faults outside ring 0 */
+	u64 tsc_adjust;
+	u64 ucode_rev;
+	u64 hwcr;
+	u64 mtrr_deftype;
+	u64 mtrr_fixed[KVM_MTRR_FIXED];
+	u64 mtrr_var[2 * KVM_MTRR_VARIABLE];	/* base, mask, base, ... */
+	u64 mcg_cap, mcg_status, mcg_ctl;
+	u64 mce_bank[4 * KVM_MCE_BANKS_MAX];	/* CTL, STATUS, ADDR, MISC, ... */
 };
 
 struct mmu_table;		/* kmod/mmu/spte.h */
@@ -93,6 +122,7 @@ struct kvm_vcpu {
 	struct kvm *kvm;		/* [o] */
 	u32 id;				/* [o] userspace's number, the APIC ID */
 	u32 index;			/* [o] place in kvm->vcpus */
+	u64 serial;			/* [o] no other vcpu ever has it */
 	struct mutex mutex;		/* one ioctl at a time */
 	struct kvm_run *run;		/* [o] shared with userspace: read each field once */
 	void *pio_data;			/* [o] page 1 of the mapping */
@@ -121,12 +151,16 @@ struct kvm_vcpu {
 	bool pending_payload_valid;	/* [t] */
 	int user_irq;			/* [t] vector queued by KVM_INTERRUPT, -1 none */
 	bool nmi_pending;		/* [t] */
+	bool irq_window, nmi_window;	/* [t] asked of the hardware */
 	bool single_step_skip;		/* [t] */
 
 	struct kvm_cpuid_set *cpuid;	/* [t] what KVM_SET_CPUID2 gave, never NULL */
 	u32 maxphyaddr;			/* [t] from CPUID 0x80000008 */
 	u64 cr4_guest_rsvd;		/* [t] CR4 bits this guest's CPUID forbids */
 	u64 efer_guest_rsvd;		/* [t] */
+	u64 xcr0_allowed;		/* [t] XCR0 bits this guest's CPUID offers */
+	u32 guest_caps[KVM_CPU_WORDS];	/* [t] its CPUID as X86_FEATURE_* words */
+	struct kvm_vcpu_msrs msrs;	/* [t] */
 	u64 tsc_offset;			/* [t] */
 	u64 pat;			/* [t] */
 	struct kvm_guest_fpu fpu;	/* [t] */

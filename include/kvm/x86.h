@@ -63,6 +63,9 @@ void x86_queue_exception(struct kvm_vcpu *vcpu, u8 vector);
 void x86_queue_exception_error(struct kvm_vcpu *vcpu, u8 vector, u32 error);
 void x86_queue_page_fault(struct kvm_vcpu *vcpu, gva_t gva, u32 error);
 void x86_queue_gp(struct kvm_vcpu *vcpu, u32 error);
+void x86_queue_debug(struct kvm_vcpu *vcpu, u64 dr6);	/* #DB with these DR6 conditions */
+/* #BP or #OF by INT3 or INTO; RIP is at the instruction. */
+void x86_queue_soft_exception(struct kvm_vcpu *vcpu, u8 vector, u8 insn_len);
 /* After exit_facts(): what was being delivered when the exit came must be delivered again. */
 void x86_events_complete(struct kvm_vcpu *vcpu, const struct kvm_exit *exit);
 /*
