@@ -11,7 +11,7 @@
 
 typedef u64 gpa_t;		/* guest physical address, bytes */
 typedef u64 gfn_t;		/* guest frame number, 4 KiB units */
-typedef u64 gva_t;		/* guest virtual (linear) address, bytes */
+typedef unsigned long gva_t;	/* guest virtual (linear) address, bytes */
 typedef unsigned long hva_t;	/* host virtual address in the VM's mm, bytes */
 typedef u64 hpa_t;		/* host physical address, bytes */
 typedef u64 hfn_t;		/* host frame number, 4 KiB units */
