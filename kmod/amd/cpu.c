@@ -66,7 +66,6 @@ int svm_cpu_enable(void)
 	cpu->asid_generation++;
 	cpu->asid_next = svm_features.asid_min;
 	cpu->flush_all = true;
-	cpu->last_serial = 0;
 	return 0;
 }
 

@@ -66,9 +66,7 @@ KVM_FUNC_START(svm_world_switch)
 	mov	%r12, GPR(12)
 	mov	%r13, GPR(13)
 	mov	%r14, GPR(14)
-#if !defined(KVM_SWAP_FAULT) || KVM_SWAP_FAULT != 2
 	mov	%r15, GPR(15)
-#endif
 	pop	%rax
 	mov	%rax, GPR(7)
 

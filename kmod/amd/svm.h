@@ -31,7 +31,6 @@ struct svm_cpu {
 	u64 asid_generation;
 	u32 asid_next;
 	bool flush_all;		/* ASIDs are being reused and no flush has happened yet */
-	u64 last_serial;	/* of the vcpu that ran here last */
 	u64 tsc_aux;		/* the host's TSC_AUX */
 	hpa_t host_pa;		/* what VMSAVE keeps of the host, for the way back */
 	struct page *pages;	/* VM_HSAVE_PA's page, then host_pa's */

@@ -10,8 +10,8 @@
 #include <asm/msr-index.h>
 #include <compat/entry.h>
 #include <compat/mcheck.h>
-#include <compat/mitigation.h>
 #include <compat/msr.h>
+#include <kvm/debug.h>
 #include "svm.h"
 
 /*
@@ -30,16 +30,10 @@ static __always_inline void host_state_save(const struct svm_cpu *cpu)
 void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct svm_cpu *here = this_cpu_ptr(&svm_cpu);
 
 	if (svm->asid_cpu != cpu) {
 		svm->asid_cpu = cpu;
 		svm->asid_generation = 0;
-	}
-	if (here->last_serial != vcpu->serial) {
-		here->last_serial = vcpu->serial;
-		if (kvm_mitigate_ibpb_on_switch())
-			kvm_ibpb();
 	}
 }
 
@@ -157,6 +151,8 @@ static void registers_from_vmcb(struct svm_vcpu *svm)
 	regs->dr6 = save->dr6;
 	regs->cr8 = svm->vmcb->control.vintr & SVM_VINTR_TPR;
 	svm_lazy_load(&svm->vcpu, ~0U);
+	if (KVM_SEEDED_FAULT(2))
+		regs->gpr[KVM_R15] = 0;
 }
 
 /* What the TLB was told to do has been done, for this entry did happen. */
@@ -204,7 +200,6 @@ int svm_enter(struct kvm_vcpu *vcpu)
 	if (unlikely(control->exit_code == SVM_EXITCODE_INVALID))
 		return -EIO;
 
-	kvm_mark_ibpb_exit_to_user();
 	if (unlikely(control->tlb_control))
 		flush_done(control, cpu);
 	if (unlikely((save->cr0 & SVM_CR0_HIDE) ||
