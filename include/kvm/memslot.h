@@ -10,6 +10,7 @@
 #ifndef KVM_SWAP_MEMSLOT_H
 #define KVM_SWAP_MEMSLOT_H
 
+#include <linux/bitops.h>
 #include <linux/kvm.h>
 #include <kvm/types.h>
 
@@ -32,15 +33,28 @@ struct kvm_memslot {
 
 struct kvm_memslot_hva {
 	struct kvm_memslot *slot;	/* sorted by userspace_addr */
-	hva_t max_end;			/* largest end of this and all earlier entries */
+	/*
+	 * Largest end among the entries (i & (i + 1)) .. i, for i the place of
+	 * this one: a Fenwick tree, so that a search skips what ends too early.
+	 */
+	hva_t max_end;
 };
 
-/* A snapshot; constant once published, freed after an SRCU grace period. */
+/*
+ * A snapshot; constant once published, freed after an SRCU grace period.
+ *
+ * .by_gfn is what the guest sees. .by_hva holds the same slots and, while one
+ * is being deleted or moved, that one too until its sptes are gone: the host
+ * may change its pages at any time and must still find them.
+ */
 struct kvm_memslots {
 	u64 generation;
 	unsigned int count;
+	unsigned int hva_count;
 	struct kvm_memslot **by_gfn;	/* sorted by base_gfn, no overlap */
 	struct kvm_memslot_hva *by_hva;
+	struct kvm_memslot *dead;	/* freed with this snapshot; NULL mostly */
+	unsigned long *dead_bitmap;	/* as well */
 };
 
 static inline hva_t memslot_hva(const struct kvm_memslot *slot, gfn_t gfn)
@@ -63,6 +77,13 @@ static inline bool memslot_readonly(const struct kvm_memslot *slot)
 	return slot->flags & KVM_MEM_READONLY;
 }
 
+/* The guest or the host on its behalf has written to @gfn of @slot. Any context. */
+static inline void memslot_mark_dirty(const struct kvm_memslot *slot, gfn_t gfn)
+{
+	if (slot->dirty_bitmap)
+		set_bit(gfn - slot->base_gfn, slot->dirty_bitmap);
+}
+
 /* Current snapshot. Context: kvm->srcu read side or kvm->slots_lock. */
 struct kvm_memslots *memslots_get(struct kvm *kvm);
 
@@ -82,7 +103,8 @@ void memslots_destroy(struct kvm *kvm);
 
 /*
  * KVM_SET_USER_MEMORY_REGION. May sleep; takes kvm->slots_lock. Returns 0 or
- * -EINVAL, -EEXIST (overlap), -ENOMEM. On error nothing has changed.
+ * -EINVAL, -EEXIST (overlap), -ENOMEM, -EINTR (killed while waiting for the lock).
+ * On error nothing has changed.
  */
 int memslot_set(struct kvm *kvm, const struct kvm_userspace_memory_region *mem);
 

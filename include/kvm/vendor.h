@@ -14,6 +14,9 @@
 #include <kvm/vcpu.h>
 #include <kvm/exit.h>
 
+/* MODULE_VERSION of all three modules, and what dkms.conf says. */
+#define KVM_SWAP_VERSION	"0.1.0"
+
 /* Changes whenever the meaning of anything in include/kvm/ changes. */
 #define KVM_VENDOR_COOKIE	0x6b767301U
 

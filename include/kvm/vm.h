@@ -27,6 +27,7 @@ struct kvm {
 	struct mutex slots_lock;	/* writers of .slots */
 	struct srcu_struct srcu;	/* readers of .slots */
 	struct kvm_memslots __rcu *slots;	/* [s] */
+	struct kvm_memslots *slots_retired;	/* slots_lock: readers may still hold it */
 	struct kvm_mmu mmu;		/* its own locks: include/kvm/mmu.h */
 	atomic64_t tlb_gen;		/* [a] bumped by every needed guest TLB flush */
 	bool dead;			/* [a] set once; every ioctl answers -EIO */
@@ -36,7 +37,7 @@ struct kvm {
 	u64 tsc_base;			/* [o] host TSC when the VM was made */
 	gpa_t tss_addr, identity_map_addr;	/* [l] */
 	struct list_head list;		/* vm_list_lock (core/main.c) */
-	struct dentry *debugfs;		/* [o] */
+	struct stat_dir *debugfs;	/* [o] core/stats.c; NULL: none */
 	struct {
 		atomic64_t remote_tlb_flush, remote_tlb_flush_requests;
 	} stat;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kvm.ko's life. On its own it does nothing visible: /dev/kvm appears when a
+ * vendor module registers (vendor.c).
+ */
+#define pr_fmt(fmt) "kvm: " fmt
+
+#include <linux/module.h>
+
+#include <compat/mitigation.h>
+#include <compat/preempt.h>
+#include "core.h"
+
+DEFINE_MUTEX(vm_list_lock);
+LIST_HEAD(vm_list);
+
+static int __init kvm_init(void)
+{
+	int r;
+
+	r = kvm_mitigation_init();
+	if (r)
+		return r;
+	r = flush_init();
+	if (r)
+		goto err_mitigation;
+	r = mmu_module_init();
+	if (r)
+		goto err_flush;
+	run_init();
+	preempt_notifier_inc();
+	stats_init();
+	return 0;
+
+err_flush:
+	flush_exit();
+err_mitigation:
+	kvm_mitigation_exit();
+	return r;
+}
+
+/* Nobody holds a file or a VM here: each of them pins this module. */
+static void __exit kvm_exit(void)
+{
+	stats_exit();
+	preempt_notifier_dec();
+	mmu_module_exit();
+	flush_exit();
+	kvm_mitigation_exit();
+}
+
+module_init(kvm_init);
+module_exit(kvm_exit);
+MODULE_DESCRIPTION("Kernel-based virtual machine whose guests' memory swaps");
+MODULE_AUTHOR("The kvm-swap authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(KVM_SWAP_VERSION);

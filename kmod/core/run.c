@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The run loop: into the guest and back until userspace is needed.
+ */
+#define pr_fmt(fmt) "kvm: " fmt
+
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <asm/cpufeature.h>
+
+#include <compat/entry.h>
+#include <compat/fpu.h>
+#include <compat/mitigation.h>
+#include <compat/preempt.h>
+#include <kvm/debug.h>
+#include <kvm/trace.h>
+#include <kvm/x86.h>
+#include "core.h"
+
+/* Serial number of the vcpu that was in the guest on this CPU last; 0 none. */
+static DEFINE_PER_CPU(u64, last_serial);	/* [P] */
+
+static u64 host_xcr0 __read_mostly;	/* 0: no XSAVE, nothing to switch */
+
+#define CR4_OSXSAVE	BIT(18)
+
+static u64 xcr0_read(void)
+{
+	u32 lo, hi;
+
+	asm volatile("xgetbv" : "=a" (lo), "=d" (hi) : "c" (0));
+	return lo | (u64)hi << 32;
+}
+
+static void xcr0_write(u64 val)
+{
+	asm volatile("xsetbv" : : "a" ((u32)val), "d" ((u32)(val >> 32)), "c" (0));
+}
+
+void run_init(void)
+{
+	host_xcr0 = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xcr0_read() : 0;
+}
+
+/* A guest that has not set CR4.OSXSAVE cannot tell which XCR0 it runs with. */
+static bool vcpu_has_own_xcr0(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_vcpu_regs *regs = &vcpu->regs;
+
+	return regs->xcr0 != host_xcr0 && host_xcr0 &&
+	       (!(regs->avail & KVM_LAZY_CR4) || (regs->cr4 & CR4_OSXSAVE));
+}
+
+/* Bring the vcpu's state to this CPU. [P] */
+static void vcpu_cpu_load(struct kvm_vcpu *vcpu, int cpu)
+{
+	WRITE_ONCE(vcpu->cpu, cpu);
+	if (unlikely(!hardware_here())) {
+		vm_kill(vcpu->kvm, "it met a CPU that cannot virtualize");
+		return;
+	}
+	kvm_vendor->vcpu_load(vcpu, cpu);
+	/* What an earlier stay here left in the TLB has missed flushes since. */
+	if (vcpu->last_cpu != cpu)
+		vcpu->tlb_gen = 0;
+	vcpu->last_cpu = cpu;
+}
+
+static void vcpu_cpu_put(struct kvm_vcpu *vcpu)
+{
+	if (likely(hardware_here()))
+		kvm_vendor->vcpu_put(vcpu);
+	vcpu->guest_switched = false;
+	WRITE_ONCE(vcpu->cpu, -1);
+}
+
+static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
+{
+	vcpu_cpu_load(container_of(notifier, struct kvm_vcpu, preempt), cpu);
+}
+
+static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	vcpu_cpu_put(container_of(notifier, struct kvm_vcpu, preempt));
+}
+
+static struct preempt_ops vcpu_preempt_ops = {
+	.sched_in = vcpu_sched_in,
+	.sched_out = vcpu_sched_out,
+};
+
+void vcpu_run_init(struct kvm_vcpu *vcpu)
+{
+	vcpu->cpu = -1;
+	vcpu->last_cpu = -1;
+	vcpu->mode = KVM_OUTSIDE_GUEST;
+	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
+	vcpu_request(vcpu, KVM_REQ_MMU_RELOAD);
+}
+
+void vcpu_load(struct kvm_vcpu *vcpu)
+{
+	lockdep_assert_held(&vcpu->mutex);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->kvm->srcu);
+	preempt_disable();
+	preempt_notifier_register(&vcpu->preempt);
+	vcpu_cpu_load(vcpu, smp_processor_id());
+	vcpu->loaded = true;
+	preempt_enable();
+}
+
+void vcpu_put(struct kvm_vcpu *vcpu)
+{
+	preempt_disable();
+	vcpu->loaded = false;
+	vcpu_cpu_put(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt);
+	preempt_enable();
+	srcu_read_unlock(&vcpu->kvm->srcu, vcpu->srcu_idx);
+}
+
+/* Let a writer of the memslots go on; what was read before is void. */
+static void vcpu_renew_slots(struct kvm_vcpu *vcpu)
+{
+	srcu_read_unlock(&vcpu->kvm->srcu, vcpu->srcu_idx);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->kvm->srcu);
+}
+
+static void vcpu_renew_root(struct kvm_vcpu *vcpu)
+{
+	preempt_disable();
+	kvm_vendor->set_root(vcpu, vcpu->kvm->mmu.root_hpa, vcpu->kvm->mmu.levels);
+	preempt_enable();
+}
+
+static bool vcpu_take_request(struct kvm_vcpu *vcpu, enum kvm_request req)
+{
+	/* The RMW orders what the request announces after the look at it. */
+	return test_bit(req, &vcpu->requests) &&
+	       test_and_clear_bit(req, &vcpu->requests);
+}
+
+/* kvm_verdict or errno. */
+static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, KVM_REQ_DEAD))
+		return -EIO;
+	if (vcpu_take_request(vcpu, KVM_REQ_SLOTS))
+		vcpu_renew_slots(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_MMU_RELOAD))
+		vcpu_renew_root(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_SHUTDOWN)) {
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return KVM_TO_USER;
+	}
+	/* Their purpose was to get here: events are looked at before each entry. */
+	vcpu_take_request(vcpu, KVM_REQ_EVENT);
+	vcpu_take_request(vcpu, KVM_REQ_UNHALT);
+	return KVM_RESUME;
+}
+
+/* The first entry since the vcpu came to this CPU. [P] */
+static void vcpu_switch_to_guest(struct kvm_vcpu *vcpu)
+{
+	if (__this_cpu_read(last_serial) != vcpu->serial) {
+		__this_cpu_write(last_serial, vcpu->serial);
+		if (kvm_mitigate_ibpb_on_switch())
+			kvm_ibpb();
+	}
+	kvm_vendor->switch_to_guest(vcpu);
+	vcpu->guest_switched = true;
+	vcpu->stat.host_state_reload++;
+}
+
+/*
+ * The stay in the guest proper, IRQs off, decided upon. The vendor's enter()
+ * brackets its world switch with kvm_guest_enter_irqoff() and _exit_irqoff().
+ */
+static void vcpu_world_switch(struct kvm_vcpu *vcpu)
+{
+	u64 gen = atomic64_read(&vcpu->kvm->tlb_gen);
+	bool own_xcr0;
+
+	vcpu->tlb_gen_entry = gen;
+	if (unlikely(vcpu->tlb_gen != gen)) {
+		kvm_vendor->flush_tlb(vcpu);
+		vcpu->stat.tlb_flush++;
+	}
+	if (!KVM_SEEDED_FAULT(3))
+		kvm_fpu_before_entry(&vcpu->fpu);
+	trace_kvm_entry(vcpu);
+	own_xcr0 = vcpu_has_own_xcr0(vcpu);
+	if (unlikely(own_xcr0))
+		xcr0_write(vcpu->regs.xcr0);
+
+	/* A flush counts only if the guest has really been entered with it. */
+	if (likely(!kvm_vendor->enter(vcpu)))
+		vcpu->tlb_gen = vcpu->tlb_gen_entry;
+
+	if (unlikely(own_xcr0))
+		xcr0_write(host_xcr0);
+	kvm_mark_ibpb_exit_to_user();
+	smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
+	kvm_vendor->host_event(vcpu);
+}
+
+/* Once into the guest and back. False: something has to be done first. */
+static bool vcpu_enter(struct kvm_vcpu *vcpu)
+{
+	preempt_disable();
+	if (unlikely(!vcpu->guest_switched))
+		vcpu_switch_to_guest(vcpu);
+	x86_events_inject(vcpu);
+
+	local_irq_disable();
+	/* The barrier is one half of a pair, see flush.c. */
+	smp_store_mb(vcpu->mode, KVM_IN_GUEST);
+	if (unlikely(READ_ONCE(vcpu->requests) || kvm_guest_work_pending())) {
+		smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
+		local_irq_enable();
+		x86_events_cancel(vcpu);
+		preempt_enable();
+		return false;
+	}
+	vcpu_world_switch(vcpu);
+
+	/*
+	 * What ended the stay is taken here, and a tick among it is accounted
+	 * to the guest. The store keeps one instruction between STI and CLI,
+	 * without which no interrupt would be.
+	 */
+	local_irq_enable();
+	WRITE_ONCE(vcpu->stat.exits, vcpu->stat.exits + 1);
+	local_irq_disable();
+	kvm_guest_time_end();
+	local_irq_enable();
+	preempt_enable();
+	return true;
+}
+
+/* kvm_verdict or errno: -EINTR for a signal. */
+static int vcpu_before_entry(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	if (READ_ONCE(vcpu->requests)) {
+		r = vcpu_handle_requests(vcpu);
+		if (r != KVM_RESUME)
+			return r;
+	}
+	if (kvm_guest_work_pending() && kvm_guest_work_handle()) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		vcpu->stat.signal_exits++;
+		return -EINTR;
+	}
+	return KVM_RESUME;
+}
+
+/* Runs the guest until a handler says otherwise: KVM_TO_USER or an errno. */
+static int vcpu_loop(struct kvm_vcpu *vcpu)
+{
+	struct kvm_exit exit;
+	int r = KVM_RESUME;
+
+	while (r == KVM_RESUME) {
+		if (!vcpu_enter(vcpu)) {
+			r = vcpu_before_entry(vcpu);
+			continue;
+		}
+		kvm_vendor->exit_facts(vcpu, &exit);
+		trace_kvm_exit(vcpu, &exit);
+		x86_events_complete(vcpu, &exit);
+		r = x86_handle_exit(vcpu, &exit);
+	}
+	return r;
+}
+
+/* Userspace keeps the TPR while there is no in-kernel APIC. 0 or -EINVAL. */
+static int vcpu_sync_cr8(struct kvm_vcpu *vcpu)
+{
+	u64 cr8 = READ_ONCE(vcpu->run->cr8);
+
+	if (cr8 == vcpu->regs.cr8)
+		return 0;
+	return x86_set_cr8(vcpu, cr8) ? -EINVAL : 0;
+}
+
+static int vcpu_run_loaded(struct kvm_vcpu *vcpu)
+{
+	int r = vcpu_sync_cr8(vcpu);
+
+	if (r)
+		return r;
+	/* Userspace's answer is taken in even if the guest must not go on. */
+	if (vcpu->pending_io != KVM_IO_NONE) {
+		r = x86_complete_io(vcpu);
+		if (r != KVM_RESUME)
+			return r;
+	}
+	if (READ_ONCE(vcpu->run->immediate_exit))
+		return -EINTR;
+	return vcpu_loop(vcpu);
+}
+
+/*
+ * Signals unblocked only for KVM_RUN interrupt it but are delivered when the
+ * thread unblocks them itself; ->real_blocked keeps them from being dropped if
+ * they are ignored.
+ */
+static void vcpu_signals_enter(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+}
+
+static void vcpu_signals_leave(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->sigset_active)
+		return;
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
+}
+
+/* Remember the thread for debugfs and, later, for directed yields. */
+static void vcpu_note_thread(struct kvm_vcpu *vcpu)
+{
+	struct pid *old = rcu_dereference_protected(vcpu->pid, lockdep_is_held(&vcpu->mutex));
+	struct pid *new = task_pid(current);
+
+	if (likely(old == new))
+		return;
+	rcu_assign_pointer(vcpu->pid, get_pid(new));
+	if (old) {
+		synchronize_rcu();
+		put_pid(old);
+	}
+}
+
+int vcpu_run(struct kvm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	int r;
+
+	/* KVM_CAP_SYNC_REGS is not offered. */
+	if (READ_ONCE(run->kvm_valid_regs) || READ_ONCE(run->kvm_dirty_regs))
+		return -EINVAL;
+
+	vcpu_note_thread(vcpu);
+	vcpu_load(vcpu);
+	vcpu_signals_enter(vcpu);
+	if (!KVM_SEEDED_FAULT(3))
+		kvm_fpu_load(&vcpu->fpu);
+	vcpu->fpu_loaded = true;
+
+	r = vcpu_run_loaded(vcpu);
+
+	vcpu->fpu_loaded = false;
+	if (!KVM_SEEDED_FAULT(3))
+		kvm_fpu_put(&vcpu->fpu);
+	x86_run_publish(vcpu);
+	vcpu_signals_leave(vcpu);
+	vcpu_put(vcpu);
+	trace_kvm_userspace_exit(READ_ONCE(run->exit_reason), r);
+	return r;
+}
