@@ -40,8 +40,6 @@ bool kvm_guest_work_pending(void);
  */
 int kvm_guest_work_handle(void);
 
-int kvm_entry_init(void);	/* module init of kvm.ko */
-
 #ifdef KVM_HAVE_RCU_VIRT_NOTE_ARG
 #define __kvm_rcu_note()	rcu_virt_note_context_switch(smp_processor_id())
 #else

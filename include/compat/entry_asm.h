@@ -21,7 +21,7 @@
 #ifndef KVM_COMPAT_ENTRY_ASM_H
 #define KVM_COMPAT_ENTRY_ASM_H
 
-#ifdef __ASSEMBLY__
+#ifdef __ASSEMBLER__
 
 #include <linux/linkage.h>
 #include <asm/asm.h>
@@ -103,5 +103,5 @@
 .Lno_spec_ctrl_\@:
 .endm
 
-#endif /* __ASSEMBLY__ */
+#endif /* __ASSEMBLER__ */
 #endif

@@ -77,13 +77,20 @@ static inline pud_t kvm_pudp_get(pud_t *pudp)
 	return READ_ONCE(*pudp);
 }
 
-/*
- * The cache mode (enum page_cache_mode, _PAGE_CACHE_MODE_*) an entry selects
- * through the host's PAT. For kvm.ko only.
- */
-unsigned int kvm_pte_pcm(pte_t pte);
-unsigned int kvm_pmd_pcm(pmd_t pmd);	/* leaves; the PAT bit is elsewhere */
-unsigned int kvm_pud_pcm(pud_t pud);
+/* Which entry of the host's PAT (0..7) a leaf selects; the PAT bit of large leaves is elsewhere. */
+static inline unsigned int kvm_pte_pat_index(pte_t pte)
+{
+	pteval_t val = pte_flags(pte);
+
+	return (val & _PAGE_PWT ? 1 : 0) | (val & _PAGE_PCD ? 2 : 0) |
+	       (val & _PAGE_PAT ? 4 : 0);
+}
+
+static inline unsigned int kvm_large_pat_index(u64 val)
+{
+	return (val & _PAGE_PWT ? 1 : 0) | (val & _PAGE_PCD ? 2 : 0) |
+	       (val & _PAGE_PAT_LARGE ? 4 : 0);
+}
 
 /**
  * kvm_host_fault_in() - make the host map @addr, as an access would
@@ -111,7 +118,5 @@ int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
  * Return: 0 or -EFAULT.
  */
 int kvm_user_touch_dirty(unsigned long uaddr);
-
-int kvm_pgtable_init(void);	/* module init of kvm.ko: learns the PAT */
 
 #endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Making the host map a page, the way a user access would.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <asm/asm.h>
+#include <asm/mmu_context.h>
+#include <compat/pgtable.h>
+
+static bool fault_allowed(struct vm_area_struct *vma, bool write)
+{
+	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
+		return false;
+	return arch_vma_access_permitted(vma, write, false, false);
+}
+
+static int fault_error(vm_fault_t fault)
+{
+	if (fault & VM_FAULT_OOM)
+		return -ENOMEM;
+	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
+		return -EHWPOISON;
+	return -EFAULT;
+}
+
+/* One attempt; -EAGAIN: the fault waited with the lock dropped, come again. */
+static int fault_once(struct mm_struct *mm, unsigned long addr, bool write, unsigned int flags)
+{
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = find_vma(mm, addr);
+	if (!vma || addr < vma->vm_start || !fault_allowed(vma, write)) {
+		mmap_read_unlock(mm);
+		return -EFAULT;
+	}
+
+	/* With RETRY, and COMPLETED where it exists, the lock is dropped already. */
+	fault = handle_mm_fault(vma, addr, flags, NULL);
+	if (fault & VM_FAULT_RETRY)
+		return -EAGAIN;
+#ifdef KVM_HAVE_VM_FAULT_COMPLETED
+	if (fault & VM_FAULT_COMPLETED)
+		return 0;
+#endif
+	mmap_read_unlock(mm);
+	return fault & VM_FAULT_ERROR ? fault_error(fault) : 0;
+}
+
+int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
+			     FAULT_FLAG_INTERRUPTIBLE;
+	int ret;
+
+	addr = untagged_addr(addr);
+	if (write)
+		flags |= FAULT_FLAG_WRITE;
+
+	ret = fault_once(mm, addr, write, flags);
+	if (ret != -EAGAIN)
+		return ret;
+	if (signal_pending(current))
+		return -EINTR;
+	return fault_once(mm, addr, write, flags | FAULT_FLAG_TRIED);
+}
+
+int kvm_user_touch_dirty(unsigned long uaddr)
+{
+	u8 __user *p = (u8 __user *)uaddr;
+
+	if (!access_ok(p, 1))
+		return -EFAULT;
+	if (!user_access_begin(p, 1))
+		return -EFAULT;
+	asm goto("1: lock orb $0, %[mem]\n\t"
+		 _ASM_EXTABLE_UA(1b, %l[fault])
+		 : : [mem] "m" (*(u8 __force *)p) : "cc", "memory" : fault);
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
