@@ -7,7 +7,7 @@
 
 #include <asm/processor.h>
 
-#if __has_include(<asm/cpuid/api.h>)
+#if __has_include("asm/cpuid/api.h")
 #include <asm/cpuid/api.h>
 #endif
 
