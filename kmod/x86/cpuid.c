@@ -157,6 +157,20 @@ static noinline void cpuid_absent(struct kvm_cpuid_set *set, u32 function, u32 i
 	}
 }
 
+static void cpuid_flag(u32 *reg, u32 bit, bool on)
+{
+	*reg = on ? *reg | bit : *reg & ~bit;
+}
+
+/* OSXSAVE and OSPKE. Guests may own these bits of CR4: nobody sees them change. */
+static void cpuid_follow_cr4(struct kvm_cpuid_entry2 *entry, u64 cr4)
+{
+	if (entry->function == 1)
+		cpuid_flag(&entry->ecx, BIT(27), cr4 & X86_CR4_OSXSAVE);
+	else if (entry->function == 7 && entry->index == 0)
+		cpuid_flag(&entry->ecx, BIT(4), cr4 & X86_CR4_PKE);
+}
+
 /**
  * x86_cpuid() - the guest's view of one CPUID leaf
  * @vcpu: loaded
@@ -173,6 +187,8 @@ void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 	if (unlikely(!entry)) {
 		cpuid_absent(vcpu->cpuid, *eax, *ecx, &none);
 		entry = &none;
+	} else if (*eax == 1 || *eax == 7) {
+		cpuid_follow_cr4(entry, vcpu_cr4(vcpu));
 	}
 	*eax = entry->eax;
 	*ebx = entry->ebx;
@@ -180,27 +196,21 @@ void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 	*edx = entry->edx;
 }
 
-static void cpuid_flag(u32 *reg, u32 bit, bool on)
-{
-	*reg = on ? *reg | bit : *reg & ~bit;
-}
-
 /* The bits and sizes in @set that mirror the state of @vcpu. */
 static void cpuid_set_follow(struct kvm_vcpu *vcpu, struct kvm_cpuid_set *set)
 {
 	const struct kvm_vcpu_regs *regs = &vcpu->regs;
 	struct kvm_cpuid_entry2 *entry;
-	u64 cr4 = vcpu_cr4(vcpu);
 
 	entry = cpuid_find(set, 1, 0);
 	if (entry) {
-		cpuid_flag(&entry->ecx, BIT(27), cr4 & X86_CR4_OSXSAVE);
+		cpuid_follow_cr4(entry, vcpu_cr4(vcpu));
 		cpuid_flag(&entry->edx, BIT(9),
 			   regs->apic_base & MSR_IA32_APICBASE_ENABLE);
 	}
 	entry = cpuid_find(set, 7, 0);
 	if (entry)
-		cpuid_flag(&entry->ecx, BIT(4), cr4 & X86_CR4_PKE);
+		cpuid_follow_cr4(entry, vcpu_cr4(vcpu));
 	entry = cpuid_find(set, 0xd, 0);
 	if (entry)
 		entry->ebx = cpuid_xsave_size(regs->xcr0, false);
@@ -362,7 +372,8 @@ int x86_set_cpuid2(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 __user *user)
 		return PTR_ERR(set);
 	cpuid_set_follow(vcpu, set);
 	if (vcpu->launched) {
-		ret = cpuid_set_equal(set, vcpu->cpuid) ? 0 : -EINVAL;
+		cpuid_follow_state(vcpu);
+	ret = cpuid_set_equal(set, vcpu->cpuid) ? 0 : -EINVAL;
 		goto out_free;
 	}
 	if (!cpuid_set_valid(set)) {
@@ -394,6 +405,7 @@ int x86_get_cpuid2(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *user)
 		return -EFAULT;
 	if (nent < set->nent)
 		return -E2BIG;
+	cpuid_follow_state(vcpu);
 	if (copy_to_user(user->entries, set->entries,
 			 array_size(set->nent, sizeof(set->entries[0]))))
 		return -EFAULT;

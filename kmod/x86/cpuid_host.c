@@ -10,6 +10,7 @@
 #include <asm/kvm_para.h>
 #include <asm/msr-index.h>
 #include <asm/processor.h>
+#include <compat/cpuid.h>
 #include "x86_private.h"
 
 #define F(feature)	BIT(X86_FEATURE_##feature & 31)

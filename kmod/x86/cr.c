@@ -63,8 +63,8 @@ static bool cs_is_64bit(struct kvm_vcpu *vcpu)
 	return cs.l;
 }
 
-/* Intel SDM, "Initializing IA-32e Mode"; @cr0 has PG, the current CR0 has not. */
-static bool cr0_may_start_paging(struct kvm_vcpu *vcpu, u64 cr0)
+/* Intel SDM, "Initializing IA-32e Mode". */
+static bool cr0_may_start_paging(struct kvm_vcpu *vcpu)
 {
 	u64 cr4 = vcpu_cr4(vcpu);
 
@@ -87,31 +87,22 @@ static bool cr0_may_stop_paging(struct kvm_vcpu *vcpu)
  * @vcpu: loaded
  * @cr0: value; reserved low bits are ignored, as by the CPU
  *
- * Enters and leaves long mode when PG changes with EFER.LME set.
+ * The vendor keeps EFER.LMA right when PG changes with EFER.LME set.
  * Return: 0, or 1 if the guest gets #GP.
  */
 int x86_set_cr0(struct kvm_vcpu *vcpu, u64 cr0)
 {
 	u64 old = vcpu_cr0(vcpu);
-	u64 efer;
 
 	if (!cr0_valid(cr0))
 		return 1;
 	cr0 = (cr0 & CR0_DEFINED) | X86_CR0_ET;
 	if (cr0 == old)
 		return 0;
-	if ((cr0 & ~old & X86_CR0_PG) && !cr0_may_start_paging(vcpu, cr0))
+	if ((cr0 & ~old & X86_CR0_PG) && !cr0_may_start_paging(vcpu))
 		return 1;
 	if ((old & ~cr0 & X86_CR0_PG) && !cr0_may_stop_paging(vcpu))
 		return 1;
-
-	efer = vcpu_efer(vcpu);
-	if (((cr0 ^ old) & X86_CR0_PG) && (efer & EFER_LME)) {
-		efer &= ~(u64)EFER_LMA;
-		if (cr0 & X86_CR0_PG)
-			efer |= EFER_LMA;
-		kvm_vendor->set_efer(vcpu, efer);
-	}
 	kvm_vendor->set_cr0(vcpu, cr0);
 	return 0;
 }
@@ -171,8 +162,6 @@ int x86_set_cr4(struct kvm_vcpu *vcpu, u64 cr4)
 	if (!cr4_allowed(vcpu, cr4, old))
 		return 1;
 	kvm_vendor->set_cr4(vcpu, cr4);
-	if ((cr4 ^ old) & (X86_CR4_OSXSAVE | X86_CR4_PKE))
-		cpuid_follow_state(vcpu);
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  *
  * vcpu->pending holds an exception found by software. vcpu->injected holds what
  * the hardware was asked to deliver; an exit that interrupts the delivery puts
- * it back there and the next entry asks again.
+ * it back there and the next entry asks again. All of it belongs to the vcpu's
+ * thread, which looks at it before each entry.
  */
 #include <linux/kvm.h>
 #include <asm/traps.h>
@@ -58,7 +59,6 @@ static void event_raise(struct kvm_vcpu *vcpu, const struct kvm_event *event,
 	vcpu->pending = *event;
 	vcpu->pending_payload_valid = has_payload;
 	vcpu->pending_payload = payload;
-	vcpu_request(vcpu, KVM_REQ_EVENT);
 }
 
 /* The exception that @event meets on its way, or NULL: pending or being delivered. */
@@ -207,8 +207,6 @@ static void event_requeue(struct kvm_vcpu *vcpu, const struct kvm_event *event)
 					     ~(u32)KVM_SHADOW_NMI);
 		break;
 	}
-	if (vcpu->injected.type)
-		vcpu_request(vcpu, KVM_REQ_EVENT);
 }
 
 /**
@@ -361,10 +359,8 @@ void x86_events_inject(struct kvm_vcpu *vcpu)
  */
 void x86_events_cancel(struct kvm_vcpu *vcpu)
 {
-	if (!vcpu->injected.type)
-		return;
-	kvm_vendor->cancel_injection(vcpu);
-	vcpu_request(vcpu, KVM_REQ_EVENT);
+	if (vcpu->injected.type)
+		kvm_vendor->cancel_injection(vcpu);
 }
 
 /**
@@ -394,7 +390,6 @@ int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq)
 	if (vcpu->user_irq >= 0)
 		return -EEXIST;
 	vcpu->user_irq = irq->irq;
-	vcpu_request(vcpu, KVM_REQ_EVENT);
 	return 0;
 }
 
@@ -415,7 +410,6 @@ int x86_event_window(struct kvm_vcpu *vcpu)
 	vcpu->stat.irq_window_exits++;
 	vcpu->irq_window = false;
 	kvm_vendor->irq_window(vcpu, false);
-	vcpu_request(vcpu, KVM_REQ_EVENT);
 	if (!READ_ONCE(vcpu->run->request_interrupt_window) ||
 	    !event_ready_for_irq(vcpu))
 		return KVM_RESUME;

@@ -415,7 +415,6 @@ int x86_handle_exit(struct kvm_vcpu *vcpu, struct kvm_exit *exit)
 	case KVM_FACT_NMI_WINDOW:
 		vcpu->nmi_window = false;
 		kvm_vendor->nmi_window(vcpu, false);
-		vcpu_request(vcpu, KVM_REQ_EVENT);
 		return KVM_RESUME;
 	case KVM_FACT_HYPERCALL:
 		return exit_hypercall(vcpu, exit);

@@ -88,6 +88,27 @@ static int msr_set_32bit(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 	return msr_set_vendor(vcpu, index, val, host);
 }
 
+/* The vendor switches it; a guest has it if its CPUID says so. */
+static bool msr_spec_ctrl_exists(struct kvm_vcpu *vcpu, bool host)
+{
+	return host || x86_guest_has(vcpu, X86_FEATURE_SPEC_CTRL) ||
+	       x86_guest_has(vcpu, X86_FEATURE_AMD_IBRS);
+}
+
+static int msr_get_spec_ctrl(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	if (!msr_spec_ctrl_exists(vcpu, host))
+		return 1;
+	return msr_get_vendor(vcpu, index, val, host);
+}
+
+static int msr_set_spec_ctrl(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if (!msr_spec_ctrl_exists(vcpu, host))
+		return 1;
+	return msr_set_vendor(vcpu, index, val, host);
+}
+
 static bool msr_tsc_aux_exists(struct kvm_vcpu *vcpu, bool host)
 {
 	return host || x86_guest_has(vcpu, X86_FEATURE_RDTSCP) ||
@@ -406,6 +427,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MSR_IA32_APICBASE, MSR_IA32_APICBASE, apic_base, 0),
 	MSR_RO(MSR_IA32_EBL_CR_POWERON, MSR_IA32_EBL_CR_POWERON, zero, 0),
 	MSR_RW(MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_ADJUST, tsc_adjust, MSR_LISTED),
+	MSR_RW(MSR_IA32_SPEC_CTRL, MSR_IA32_SPEC_CTRL, spec_ctrl, 0),
 	{ MSR_IA32_UCODE_WRITE, MSR_IA32_UCODE_WRITE, NULL, msr_set_ignored, 0 },
 	MSR_RW(MSR_IA32_UCODE_REV, MSR_IA32_UCODE_REV, ucode_rev, MSR_LISTED),
 	MSR_RW(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, zero, MSR_INTEL_ONLY),

@@ -71,7 +71,6 @@ int x86_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs)
 	vcpu_set_rip(vcpu, regs->rip);
 	vcpu_set_rflags(vcpu, regs->rflags | X86_EFLAGS_FIXED);
 	vcpu->pending.type = KVM_EVENT_NONE;
-	vcpu_request(vcpu, KVM_REQ_EVENT);
 	return 0;
 }
 
@@ -185,7 +184,6 @@ int x86_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 			     KVM_NR_INTERRUPTS);
 	if (irq < KVM_NR_INTERRUPTS)
 		vcpu->user_irq = irq;
-	vcpu_request(vcpu, KVM_REQ_EVENT);
 	return 0;
 }
 

@@ -40,8 +40,8 @@ static void regs_reset(struct kvm_vcpu *vcpu)
  * x86_vcpu_init() - bring a new vcpu to its architectural reset state
  * @vcpu: zeroed, .kvm and .id set, not yet published
  *
- * Sets what lives in struct kvm_vcpu; the vendor's vcpu_init() puts the same
- * state into its control block. Context: may sleep, not loaded.
+ * Sets what lives in struct kvm_vcpu, before the vendor's vcpu_init() puts the
+ * same state into its control block. Context: may sleep, not loaded.
  * Return: 0 or -ENOMEM.
  */
 int x86_vcpu_init(struct kvm_vcpu *vcpu)
@@ -51,12 +51,12 @@ int x86_vcpu_init(struct kvm_vcpu *vcpu)
 	vcpu->cpuid = cpuid_set_alloc(0);
 	if (!vcpu->cpuid)
 		return -ENOMEM;
-	ret = kvm_fpu_alloc(&vcpu->fpu);
-	if (ret)
-		goto err_cpuid;
 	ret = emulator_vcpu_init(vcpu);
-	if (ret)
-		goto err_fpu;
+	if (ret) {
+		kvfree(vcpu->cpuid);
+		vcpu->cpuid = NULL;
+		return ret;
+	}
 	vcpu->user_irq = -1;
 	vcpu->pat = RESET_PAT;
 	/* Every vcpu of a VM starts on the same clock, which started with the VM. */
@@ -65,13 +65,6 @@ int x86_vcpu_init(struct kvm_vcpu *vcpu)
 	msr_reset(vcpu);
 	cpuid_derive(vcpu);
 	return 0;
-
-err_fpu:
-	kvm_fpu_free(&vcpu->fpu);
-err_cpuid:
-	kvfree(vcpu->cpuid);
-	vcpu->cpuid = NULL;
-	return ret;
 }
 
 /**
@@ -81,7 +74,6 @@ err_cpuid:
 void x86_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
 	emulator_vcpu_destroy(vcpu);
-	kvm_fpu_free(&vcpu->fpu);
 	kvfree(vcpu->cpuid);
 	vcpu->cpuid = NULL;
 }

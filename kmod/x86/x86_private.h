@@ -42,7 +42,7 @@ void cpuid_host_init(void);
 struct kvm_cpuid_entry2 *cpuid_find(struct kvm_cpuid_set *set, u32 function,
 				    u32 index);
 struct kvm_cpuid_set *cpuid_set_alloc(unsigned int nent);
-/* CR4, XCR0 or APIC_BASE changed: the CPUID bits that mirror them follow. */
+/* XCR0 or APIC_BASE changed: the CPUID bits that mirror them (and CR4) follow. */
 void cpuid_follow_state(struct kvm_vcpu *vcpu);
 /* Feature words, reserved bits and widths that come from the guest's CPUID. */
 void cpuid_derive(struct kvm_vcpu *vcpu);
