@@ -39,7 +39,7 @@ JOBS = (
 	("printf 'a\\036LAB b\\036'; exit 0", None, 0, b"a\x1eLAB b\x1e"),
 	("cut -d' ' -f1 /proc/modules | sort | xargs; rmmod kvm-$LAB_VENDOR kvm;"
 	 "modprobe kvm-$LAB_VENDOR", None, 0, None),
-	("echo part; sleep 100", None, run.TIMEOUT, b"part\n"),
+	("echo part; while :; do :; done", None, run.TIMEOUT, b"part\n"),
 	("poweroff -f; sleep 5", None, run.NO_STATUS, None),
 	("exit 0", "warn", run.SPLAT, None),
 	("exit 0", "bug", run.SPLAT, None),
@@ -48,6 +48,7 @@ JOBS = (
 	("exit 0", "atomic", run.SPLAT, None),
 	("exit 0", "slab", run.SPLAT, None),
 	("exit 0", "panic", run.SPLAT, None),
+	("exit 0", "stall", run.SPLAT, None),
 )
 
 
@@ -91,6 +92,9 @@ def check_job(tally, vendor, kernel, modules, case):
 	text, how, status, output = case
 	append = "kvm.how=" + how if how else ""
 	machine = run.Machine(vendor, kernel, modules, append=append)
+	config = (machine.kernel.folder / "config").read_text()
+	if how == "atomic" and "CONFIG_PREEMPT_COUNT=y" not in config:
+		return
 	with tempfile.NamedTemporaryFile("w", suffix=".sh") as job:
 		job.write("#!/bin/sh\n. /lab/settings\n" + text + "\n")
 		job.flush()

@@ -4,6 +4,7 @@
  * its parameter names, so that the lab can show that it notices.
  */
 #include <linux/bug.h>
+#include <linux/delay.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -48,6 +49,13 @@ static void lab_slab_leak(void)
 	kmem_cache_destroy(cache);
 }
 
+static void lab_stall(void)
+{
+	preempt_disable();
+	mdelay(30000);
+	preempt_enable();
+}
+
 static int __init lab_init(void)
 {
 	pr_info("sample loaded, how=%s\n", how);
@@ -61,6 +69,8 @@ static int __init lab_init(void)
 		lab_sleep_atomic();
 	else if (!strcmp(how, "slab"))
 		lab_slab_leak();
+	else if (!strcmp(how, "stall"))
+		lab_stall();
 	else if (!strcmp(how, "panic"))
 		panic("asked for");
 	else if (!strcmp(how, "gp"))
