@@ -31,7 +31,14 @@ int x86_set_cpuid2(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 __user *user);
 int x86_get_cpuid2(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *user);
 /* The guest's view of leaf (*eax), subleaf (*ecx), as the CPUID instruction would answer. */
 void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
-bool x86_guest_has(struct kvm_vcpu *vcpu, unsigned int x86_feature);	/* X86_FEATURE_*, guest CPUID */
+
+/* Does the guest's CPUID show X86_FEATURE_*? False for words that are not CPUID's. */
+static inline bool x86_guest_has(const struct kvm_vcpu *vcpu, unsigned int x86_feature)
+{
+	return x86_feature / 32 < KVM_CPU_WORDS &&
+	       (vcpu->guest_caps[x86_feature / 32] & BIT(x86_feature % 32));
+}
+
 bool x86_host_offers(unsigned int x86_feature);	/* in KVM_GET_SUPPORTED_CPUID */
 
 /* --- msr.c. 0, or 1: the guest gets #GP (host_initiated: -EINVAL at the ioctl). */

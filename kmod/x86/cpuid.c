@@ -300,19 +300,6 @@ void cpuid_derive(struct kvm_vcpu *vcpu)
 				     x86_caps.xcr0 : 0;
 }
 
-/**
- * x86_guest_has() - does the guest's CPUID show this feature?
- * @vcpu: its own thread
- * @x86_feature: X86_FEATURE_*, of a word in cpuid_words[]
- */
-bool x86_guest_has(struct kvm_vcpu *vcpu, unsigned int x86_feature)
-{
-	unsigned int word = x86_feature / 32;
-
-	return word < KVM_CPU_WORDS &&
-	       (vcpu->guest_caps[word] & BIT(x86_feature % 32));
-}
-
 /* Linear addresses are 48 or 57 bits wide; nothing else can be walked. */
 static bool cpuid_set_valid(struct kvm_cpuid_set *set)
 {
