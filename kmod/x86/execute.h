@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a decoded instruction does. Works on a copy of the registers and reaches
+ * everything else through a few operations, so that the same code runs in
+ * kvm.ko and in tests/unit.
+ */
+#ifndef KVM_SWAP_EXECUTE_H
+#define KVM_SWAP_EXECUTE_H
+
+#include <kvm/x86.h>
+#include "decode.h"
+
+enum exec_result {
+	EXEC_DONE,	/* complete: commit .gpr, .rflags and .next_rip */
+	EXEC_REP,	/* one iteration complete: commit .gpr and .rflags, stay at .rip */
+	EXEC_FAULT,	/* .fault goes to the guest; nothing has changed */
+	EXEC_IO,	/* a device has to answer first; run again afterwards */
+	EXEC_RETRY,	/* memory changed under a locked access: enter the guest again */
+	EXEC_UNHANDLED,	/* not an instruction this code knows */
+};			/* negative: errno */
+
+/* A segment register's hidden part, as far as accesses need it. */
+struct exec_segment {
+	u64 base;
+	u32 limit;	/* last byte */
+	u8 type;	/* descriptor type bits 3:0 */
+	bool usable;
+	bool big;	/* D/B */
+};
+
+struct exec;
+
+/*
+ * Operations return enum exec_result (EXEC_DONE: fine) or an errno. Addresses
+ * are linear, checked against the segment and not split at pages.
+ */
+struct exec_ops {
+	/* @access: enum kvm_access to check; WRITE when the operand is written back later */
+	int (*read)(struct exec *x, u64 linear, void *data, unsigned int len, u32 access);
+	/* Checked now, performed when the instruction completes. */
+	int (*write)(struct exec *x, u64 linear, const void *data, unsigned int len);
+	/* The same, but only while memory still holds @old; one locked access. */
+	int (*exchange)(struct exec *x, u64 linear, const void *old, const void *data,
+			unsigned int len);
+	const struct exec_segment *(*segment)(struct exec *x, int seg);
+	u16 (*selector)(struct exec *x, int seg);
+	/* Registers with side effects; set_*: 0, or the vector to raise. */
+	u64 (*get_cr)(struct exec *x, int cr);
+	int (*set_cr)(struct exec *x, int cr, u64 val);
+	int (*get_dr)(struct exec *x, int dr, u64 *val);
+	int (*set_dr)(struct exec *x, int dr, u64 val);
+};
+
+/* One instruction in execution; belongs to one thread. */
+struct exec {
+	const struct exec_ops *ops;
+	struct decode_insn insn;
+	u64 gpr[16];
+	u64 rip;		/* of the instruction */
+	u64 next_rip;
+	u64 rflags;
+	u64 cr0, cr4;
+	u8 cpl;
+	bool real, vm86;	/* real mode; virtual-8086 mode */
+	u64 pop_bias;		/* POP to memory: RSP counts as already advanced */
+	struct x86_fault fault;
+};
+
+/*
+ * Execute x->insn (one iteration of a string instruction). Everything but
+ * .insn, .ops and the registers is output. enum exec_result or errno.
+ */
+int exec_insn(struct exec *x);
+
+/* Shared with the port and string code. */
+u64 exec_reg_read(const struct exec *x, unsigned int reg, unsigned int size);
+void exec_reg_write(struct exec *x, unsigned int reg, unsigned int size, u64 val);
+int exec_raise(struct exec *x, u8 vector);
+int exec_raise_error(struct exec *x, u8 vector, u32 error);
+/*
+ * The linear address of @len bytes at @offset in @seg, after the segment's type
+ * and limit checks (canonical check in 64-bit mode). EXEC_DONE or EXEC_FAULT.
+ */
+int exec_linear(struct exec *x, int seg, u64 offset, unsigned int len, bool write,
+		u64 *linear);
+bool exec_canonical(const struct exec *x, u64 addr);
+
+/* An operand of the instruction at hand; on the executing function's stack. */
+struct exec_operand {
+	u8 size;
+	bool mem;
+	u8 reg;
+	u64 linear;
+	u64 val;		/* as loaded */
+};
+
+/* Find where an operand (enum decode_operand) is; checks it for a @write. */
+int exec_operand_locate(struct exec *x, struct exec_operand *o, unsigned int kind, bool write);
+int exec_operand_load(struct exec *x, struct exec_operand *o, u32 access);
+/* Store a result where nothing was read. */
+int exec_operand_store(struct exec *x, struct exec_operand *o, u64 val);
+/* A source operand's value, immediates included. */
+int exec_operand_value(struct exec *x, unsigned int kind, u64 *val);
+
+/* One iteration of MOVS, CMPS, STOS, LODS, SCAS. */
+int exec_string(struct exec *x);
+/* Stack and near control transfer. */
+int exec_stack(struct exec *x);
+/* Control and debug registers. */
+int exec_control(struct exec *x);
+
+#endif
