@@ -7,8 +7,7 @@
 #include <asm/msr-index.h>
 #include "x86_private.h"
 
-#define MTRR_VAR_FIRST		0x200
-#define MTRR_VAR_LAST		(MTRR_VAR_FIRST + 2 * KVM_MTRR_VARIABLE - 1)
+#define MTRR_VARIABLE_LAST	(MTRR_VARIABLE + 2 * KVM_MTRR_VARIABLE - 1)
 #define MTRR_DEFTYPE_RSVD	(~(u64)(BIT(11) | BIT(10) | 0xff))
 #define MTRR_MASK_VALID		BIT(11)
 
@@ -16,14 +15,14 @@
 static int mtrr_fixed_place(u32 index)
 {
 	switch (index) {
-	case MSR_MTRRfix64K_00000:
+	case MTRR_FIXED_64K:
 		return 0;
-	case MSR_MTRRfix16K_80000:
+	case MTRR_FIXED_16K:
 		return 1;
-	case MSR_MTRRfix16K_A0000:
+	case MTRR_FIXED_16K + 1:
 		return 2;
-	case MSR_MTRRfix4K_C0000 ... MSR_MTRRfix4K_F8000:
-		return 3 + array_index_nospec(index - MSR_MTRRfix4K_C0000, 8);
+	case MTRR_FIXED_4K ... MTRR_FIXED_4K + 7:
+		return 3 + array_index_nospec(index - MTRR_FIXED_4K, 8);
 	default:
 		return -1;
 	}
@@ -35,12 +34,12 @@ static u64 *mtrr_slot(struct kvm_vcpu *vcpu, u32 index)
 
 	if (place >= 0)
 		return &vcpu->msrs.mtrr_fixed[place];
-	if (index >= MTRR_VAR_FIRST && index <= MTRR_VAR_LAST) {
-		place = array_index_nospec(index - MTRR_VAR_FIRST,
+	if (index >= MTRR_VARIABLE && index <= MTRR_VARIABLE_LAST) {
+		place = array_index_nospec(index - MTRR_VARIABLE,
 					   2 * KVM_MTRR_VARIABLE);
 		return &vcpu->msrs.mtrr_var[place];
 	}
-	if (index == MSR_MTRRdefType)
+	if (index == MTRR_DEF_TYPE)
 		return &vcpu->msrs.mtrr_deftype;
 	return NULL;
 }
@@ -79,7 +78,7 @@ static bool mtrr_valid(struct kvm_vcpu *vcpu, u32 index, u64 val)
 {
 	if (mtrr_fixed_place(index) >= 0)
 		return memory_types_valid(val);
-	if (index == MSR_MTRRdefType)
+	if (index == MTRR_DEF_TYPE)
 		return !(val & MTRR_DEFTYPE_RSVD) && memory_type_valid(val);
 	if (val & x86_bits_above(vcpu->maxphyaddr))
 		return false;

@@ -74,6 +74,14 @@ bool x86_apic_base_valid(struct kvm_vcpu *vcpu, u64 val);
 void msr_reset(struct kvm_vcpu *vcpu);
 
 /* mtrr.c, mce.c: 0, or 1 for #GP. */
+/* Intel SDM, "Memory Type Range Registers": MSR numbers. */
+#define MTRR_CAP		0x0fe
+#define MTRR_VARIABLE		0x200
+#define MTRR_FIXED_64K		0x250
+#define MTRR_FIXED_16K		0x258
+#define MTRR_FIXED_4K		0x268
+#define MTRR_DEF_TYPE		0x2ff
+
 #define MTRR_CAP_VALUE	(KVM_MTRR_VARIABLE | BIT(8) | BIT(10))	/* fixed ranges, WC */
 
 int mtrr_get(struct kvm_vcpu *vcpu, u32 index, u64 *val);
