@@ -85,16 +85,17 @@ static struct kvm_vcpu *vcpu_alloc(struct kvm *kvm, u32 id)
 	r = mmu_vcpu_init(vcpu);
 	if (r)
 		goto err_fpu;
-	r = kvm_vendor->vcpu_init(vcpu);
-	if (r)
-		goto err_mmu;
+	/* The vendor's control block starts from the reset state set up here. */
 	r = x86_vcpu_init(vcpu);
 	if (r)
-		goto err_vendor;
+		goto err_mmu;
+	r = kvm_vendor->vcpu_init(vcpu);
+	if (r)
+		goto err_x86;
 	return vcpu;
 
-err_vendor:
-	kvm_vendor->vcpu_destroy(vcpu);
+err_x86:
+	x86_vcpu_destroy(vcpu);
 err_mmu:
 	mmu_vcpu_destroy(vcpu);
 err_fpu:
@@ -109,8 +110,8 @@ err_vcpu:
 /* With its VM, or instead of having become part of one. */
 void vcpu_destroy(struct kvm_vcpu *vcpu)
 {
-	x86_vcpu_destroy(vcpu);
 	kvm_vendor->vcpu_destroy(vcpu);
+	x86_vcpu_destroy(vcpu);
 	mmu_vcpu_destroy(vcpu);
 	kvm_fpu_free(&vcpu->fpu);
 	vcpu_free_pages(vcpu);

@@ -122,7 +122,7 @@ static u64 fault_spte(const struct fault *f, u64 entry, hfn_t hfn, int level, bo
 
 static bool fault_may_write(const struct fault *f, u64 entry)
 {
-	if (memslot_readonly(f->slot) || f->slot->dirty_bitmap)
+	if (memslot_readonly(f->slot))
 		return false;
 	if (host_entry_special(entry))
 		return entry & _PAGE_RW;
@@ -190,6 +190,9 @@ static void fault_refill(struct fault *f, u64 *sptep)
 	long hi = min_t(u64, above, 512 - max(hidx, sidx));
 	long d, filled = 0;
 
+	/* A page whose writes are logged becomes writable by a write of its own only. */
+	if (slot->dirty_bitmap)
+		return;
 	if (f->faulted_in) {
 		lo = max(lo, -(hidx & (REFILL_AROUND - 1)));
 		hi = min(hi, REFILL_AROUND - (hidx & (REFILL_AROUND - 1)));
@@ -244,7 +247,8 @@ static int fault_map(struct fault *f)
 	const struct kvm_mmu_format *fmt = spte_format();
 	int level = fault_level(f), r;
 	u64 span = spte_span(level) - 1;
-	bool write = fault_may_write(f, f->host.entry);
+	bool write = fault_may_write(f, f->host.entry) &&
+		     (!f->slot->dirty_bitmap || (f->access & KVM_ACCESS_WRITE));
 	hva_t base = f->hva & ~((span << PAGE_SHIFT) | ~PAGE_MASK);
 	u64 *sptep, old, new;
 
@@ -268,6 +272,8 @@ static int fault_map(struct fault *f)
 			break;
 		}
 	} while (!spte_change(&f->batch, sptep, old, new, level));
+	if (write)
+		memslot_mark_dirty(f->slot, f->gfn);
 	if (level == SPTE_LEVEL_4K)
 		fault_refill(f, sptep);
 	return FAULT_DONE;

@@ -237,6 +237,55 @@ void mmu_slot_zap(struct kvm *kvm, const struct kvm_memslot *slot)
 	mmu_flush(&batch);
 }
 
+/* Large leaves go: what is logged is mapped page by page. */
+static void protect_leaf(struct mmu_batch *batch, u64 *sptep, int level)
+{
+	u64 write = spte_format()->write, old, new;
+
+	do {
+		old = READ_ONCE(*sptep);
+		if (level > SPTE_LEVEL_4K || spte_is_tracked(old))
+			new = 0;
+		else
+			new = old & ~write;
+	} while (new != old && !spte_change(batch, sptep, old, new, level));
+}
+
+static void protect_table(struct mmu_batch *batch, u64 *sptes, int level, gfn_t base,
+			  gfn_t start, gfn_t end)
+{
+	u64 span = spte_span(level);
+	gfn_t gfn = base;
+	int i = 0;
+
+	if (start > base) {
+		i = (start - base) / span;
+		gfn += i * span;
+	}
+	for (; i < 512 && gfn < end; i++, gfn += span) {
+		u64 spte = READ_ONCE(sptes[i]);
+
+		if (spte_is_table(spte))
+			protect_table(batch, spte_child(spte), level - 1, gfn, start, end);
+		else if (spte)
+			protect_leaf(batch, &sptes[i], level);
+	}
+}
+
+void mmu_slot_write_protect(struct kvm *kvm, const struct kvm_memslot *slot)
+{
+	struct mmu_batch batch;
+
+	lockdep_assert_held(&kvm->slots_lock);
+	mmu_batch_init(&batch, kvm);
+	write_lock(&kvm->mmu.lock);
+	protect_table(&batch, kvm->mmu.root, kvm->mmu.levels, 0, slot->base_gfn,
+		      slot->base_gfn + slot->npages);
+	write_unlock(&kvm->mmu.lock);
+	mmu_account(&batch);
+	mmu_flush(&batch);
+}
+
 int mmu_vm_init(struct kvm *kvm)
 {
 	struct kvm_mmu *mmu = &kvm->mmu;

@@ -4,6 +4,7 @@
  * the vcpu's thread has the VM's mm, so the host faults pages in, swaps them and
  * tracks their dirty bits as for any other access.
  */
+#include <linux/export.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 #include <asm/asm.h>
@@ -96,6 +97,7 @@ int guest_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, unsigned int len)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_GPL(guest_read);
 
 /**
  * guest_write() - copy to guest physical memory
