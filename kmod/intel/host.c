@@ -4,6 +4,7 @@
  */
 #include <linux/irqflags.h>
 #include <asm/fsgsbase.h>
+#include <asm/mmu_context.h>
 #include <asm/msr-index.h>
 #include <asm/segment.h>
 #include <asm/special_insns.h>
