@@ -15,6 +15,14 @@
 
 #define F(feature)	BIT(X86_FEATURE_##feature & 31)
 
+/* Bits that the headers of older kernels do not name: leaf 7 EDX, leaf 7.1 EAX. */
+#define AVX512_FP16	BIT(23)
+#define AVX_VNNI	BIT(4)
+#define FZRM		BIT(10)
+#define FSRS		BIT(11)
+#define FSRC		BIT(12)
+#define AVX_IFMA	BIT(23)
+
 /* Bits shared by leaf 1 EDX and AMD's copy of them in leaf 0x80000001 EDX. */
 #define COMMON_EDX	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) |	\
 			 F(PAE) | F(MCE) | F(CX8) | F(APIC) | F(MTRR) | F(PGE) | \
@@ -56,12 +64,10 @@ const struct cpuid_word cpuid_words[] = {
 		.word = 18, .function = 7, .reg = CPUID_REG_D,
 		.allow = F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) |
 			 F(AVX512_VP2INTERSECT) | F(MD_CLEAR) | F(SERIALIZE) |
-			 F(AVX512_FP16),
+			 AVX512_FP16,
 	}, {
 		.word = 12, .function = 7, .index = 1, .reg = CPUID_REG_A,
-		.allow = F(AVX512_BF16) | BIT(4) /* AVX-VNNI */ |
-			 BIT(10) | BIT(11) | BIT(12) /* FZRM, FSRS, FSRC */ |
-			 BIT(23) /* AVX-IFMA */,
+		.allow = F(AVX512_BF16) | AVX_VNNI | FZRM | FSRS | FSRC | AVX_IFMA,
 	}, {
 		.word = 10, .function = 0xd, .index = 1, .reg = CPUID_REG_A,
 		.allow = F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1),
@@ -168,7 +174,7 @@ static void host_hide_vectors(void)
 		words[4] &= ~(F(AVX) | F(FMA) | F(F16C));
 		words[6] &= ~(F(XOP) | F(FMA4));
 		words[9] &= ~F(AVX2);
-		words[12] &= ~(BIT(4) | BIT(23));
+		words[12] &= ~(AVX_VNNI | AVX_IFMA);
 		words[16] &= ~(F(VAES) | F(VPCLMULQDQ));
 	}
 	if ((x86_caps.xcr0 & XFEATURE_MASK_AVX512) != XFEATURE_MASK_AVX512) {
@@ -180,7 +186,7 @@ static void host_hide_vectors(void)
 			       F(AVX512_VNNI) | F(AVX512_BITALG) |
 			       F(AVX512_VPOPCNTDQ));
 		words[18] &= ~(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) |
-			       F(AVX512_VP2INTERSECT) | F(AVX512_FP16));
+			       F(AVX512_VP2INTERSECT) | AVX512_FP16);
 	}
 }
 

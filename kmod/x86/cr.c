@@ -16,9 +16,9 @@
 #define CR3_PAE_TABLE	0xffffffe0ULL
 /* Intel SDM, "PAE Paging": bits of a present PDPTE that must be 0. */
 #define PDPTE_RESERVED	(GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5))
-#define DR6_FIXED_1	0xffff0ff0ULL
+#define DR6_RESERVED_SET	0xffff0ff0ULL
 #define DR6_VOLATILE	0x0000e00fULL
-#define DR7_FIXED_1	0x00000400ULL
+#define DR7_RESERVED_SET	0x00000400ULL
 #define DR7_VOLATILE	0xffff2bffULL
 
 /* CR4 bits that move a PAE or 4-level walk to other tables or other rules. */
@@ -266,12 +266,12 @@ int x86_set_dr(struct kvm_vcpu *vcpu, int dr, u64 val)
 	case 6:
 		if (val >> 32)
 			return X86_TRAP_GP;
-		vcpu->regs.dr6 = (val & DR6_VOLATILE) | DR6_FIXED_1;
+		vcpu->regs.dr6 = (val & DR6_VOLATILE) | DR6_RESERVED_SET;
 		return 0;
 	default:
 		if (val >> 32)
 			return X86_TRAP_GP;
-		kvm_vendor->set_dr7(vcpu, (val & DR7_VOLATILE) | DR7_FIXED_1);
+		kvm_vendor->set_dr7(vcpu, (val & DR7_VOLATILE) | DR7_RESERVED_SET);
 		return 0;
 	}
 }

@@ -396,6 +396,10 @@ static int msr_set_hwcr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 	return 0;
 }
 
+/* Names that not every kernel's msr-index.h has. */
+#define MSR_AMD_SYSCFG	0xc0010010
+#define MSR_AMD_DE_CFG	0xc0011029
+
 /* LFENCE is serializing on every host this runs on; guests may only confirm it. */
 #define DE_CFG_LFENCE	BIT_ULL(1)
 
@@ -461,7 +465,7 @@ static const struct msr_desc msr_table[] = {
 	  msr_get_vendor, msr_set_address, MSR_LISTED },
 	MSR_RW(MSR_TSC_AUX, MSR_TSC_AUX, tsc_aux, MSR_LISTED),
 	MSR_RW(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, zero, MSR_AMD_ONLY),
-	MSR_RO(MSR_AMD64_SYSCFG, MSR_AMD64_SYSCFG, zero, MSR_AMD_ONLY),
+	MSR_RO(MSR_AMD_SYSCFG, MSR_AMD_SYSCFG, zero, MSR_AMD_ONLY),
 	MSR_RW(MSR_K7_HWCR, MSR_K7_HWCR, hwcr, MSR_LISTED),
 	{ MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, msr_get_zero, msr_set_ignored,
 	  MSR_AMD_ONLY },
@@ -476,7 +480,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MSR_F15H_PERF_CTL, MSR_F15H_PERF_CTR5, zero, MSR_AMD_ONLY),
 	{ MSR_AMD64_DC_CFG, MSR_AMD64_DC_CFG, msr_get_zero, msr_set_ignored,
 	  MSR_AMD_ONLY },
-	MSR_RW(MSR_AMD64_DE_CFG, MSR_AMD64_DE_CFG, de_cfg, MSR_AMD_ONLY),
+	MSR_RW(MSR_AMD_DE_CFG, MSR_AMD_DE_CFG, de_cfg, MSR_AMD_ONLY),
 	{ MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, msr_get_zero, msr_set_ignored,
 	  MSR_AMD_ONLY },
 };
