@@ -220,7 +220,8 @@ void x86_events_complete(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	if (unlikely(exit->kind == KVM_FACT_ENTRY_FAILED))
 		return;
-	if (unlikely(exit->events_taken))
+	/* A triple fault has used up whatever was being delivered. */
+	if (unlikely(exit->events_taken && exit->kind != KVM_FACT_SHUTDOWN))
 		event_requeue(vcpu, &exit->vectoring);
 	else
 		vcpu->injected.type = KVM_EVENT_NONE;
