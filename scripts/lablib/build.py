@@ -115,17 +115,15 @@ def compile_in(kernel, root, place, contents, checkout, words, out):
 	sync(contents, checkout, target, target.parent / "manifest")
 	probes = digest(contents, PROBED)
 	stamp = target.parent / "configured"
-	steps = []
 	if not stamp.exists() or stamp.read_text() != probes:
 		util.remove(stamp)
-		steps.append("./configure --kernel-dir=" + kernel.headers)
-	steps.append("make -j%d %s" % (os.cpu_count() or 2,
-				       " ".join(map(quoted, words))))
+		step(kernel, inside, "configuring",
+		     "./configure --kernel-dir=" + kernel.headers)
+		stamp.write_text(probes)
 	for path in target.rglob("*.ko"):
 		path.unlink()
-	roots.run(kernel.suite, "building for " + kernel.release,
-		  ["sh", "-ec", "cd %s/src\n" % inside + "\n".join(steps)])
-	stamp.write_text(probes)
+	step(kernel, inside, "building", "nice make -j%d %s" %
+	     (os.cpu_count() or 2, " ".join(map(quoted, words))))
 	built = sorted(target.rglob("*.ko"))
 	if not built:
 		raise util.LabError("The build for %s made no modules; its log "
@@ -135,6 +133,11 @@ def compile_in(kernel, root, place, contents, checkout, words, out):
 		for path in built:
 			shutil.copy(path, making.path / path.name)
 	prune(out.parent)
+
+
+def step(kernel, inside, verb, command):
+	roots.run(kernel.suite, "%s for %s" % (verb, kernel.release),
+		  ["sh", "-ec", "cd %s/src; %s" % (inside, command)])
 
 
 def quoted(word):
