@@ -94,14 +94,18 @@ def modules(kernel_name, flavour="cloud", words=(), checkout=util.REPO):
 					    (name, checkout))
 	kernel = kernels.resolve(kernel_name, flavour)
 	root = kernels.with_headers(kernel)
-	contents = files(checkout)
 	place = "%s/%s" % (kernel.release, key_of(checkout, words))
-	out = util.cache() / "modules" / place / digest(contents)
+	parent = util.cache() / "modules" / place
+	out = parent / digest(files(checkout))
 	if out.is_dir():
 		os.utime(out)
 		return out
 	util.need_root("Building the modules")
 	with util.locked("build-" + place):
+		# Read again: while waiting for the lock the sources may have
+		# changed, or somebody may have built them.
+		contents = files(checkout)
+		out = parent / digest(contents)
 		if not out.is_dir():
 			compile_in(kernel, root, place, contents, checkout,
 				   words, out)
