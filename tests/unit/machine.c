@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "machine.h"
+
+#define TABLES		0x80000UL
+
+struct machine m;
+bool unit_signal_pending;
+
+static struct kvm_memslot ram_slot, rom_slot;
+static struct kvm_memslots slots;
+static u64 next_table;
+
+bool unit_user_ok(const void *uaddr, unsigned long len)
+{
+	const u8 *p = uaddr;
+
+	return (p >= m.ram && p + len <= m.ram + RAM_SIZE) ||
+	       (p >= m.rom && p + len <= m.rom + ROM_SIZE);
+}
+
+struct kvm_memslots *memslots_get(struct kvm *kvm)
+{
+	return &slots;
+}
+
+struct kvm_memslot *memslot_find(const struct kvm_memslots *s, gfn_t gfn)
+{
+	if (gfn - ram_slot.base_gfn < ram_slot.npages)
+		return &ram_slot;
+	if (gfn - rom_slot.base_gfn < rom_slot.npages)
+		return &rom_slot;
+	return NULL;
+}
+
+void vcpu_lazy_load(struct kvm_vcpu *vcpu, u32 mask)
+{
+	vcpu->regs.avail |= mask;
+}
+
+static void queue(int vector, bool has_error, u32 error, u64 payload)
+{
+	m.vector = vector;
+	m.has_error = has_error;
+	m.error = error;
+	m.payload = payload;
+	m.queued++;
+}
+
+void x86_queue_exception(struct kvm_vcpu *vcpu, u8 vector)
+{
+	queue(vector, false, 0, 0);
+}
+
+void x86_queue_exception_error(struct kvm_vcpu *vcpu, u8 vector, u32 error)
+{
+	queue(vector, true, error, 0);
+}
+
+void x86_queue_page_fault(struct kvm_vcpu *vcpu, gva_t gva, u32 error)
+{
+	queue(X86_TRAP_PF, true, error, gva);
+}
+
+void x86_queue_debug(struct kvm_vcpu *vcpu, u64 dr6)
+{
+	queue(X86_TRAP_DB, false, 0, dr6);
+}
+
+bool x86_events_pending(struct kvm_vcpu *vcpu)
+{
+	return m.events;
+}
+
+bool x86_guest_has(struct kvm_vcpu *vcpu, unsigned int feature)
+{
+	return true;
+}
+
+enum kvm_mode x86_mode(struct kvm_vcpu *vcpu)
+{
+	return m.mode;
+}
+
+int x86_set_cr0(struct kvm_vcpu *vcpu, u64 val)
+{
+	if (val >> 32)
+		return 1;
+	vcpu->regs.cr0 = val;
+	return 0;
+}
+
+int x86_set_cr3(struct kvm_vcpu *vcpu, u64 val)
+{
+	vcpu->regs.cr3 = val;
+	return 0;
+}
+
+int x86_set_cr4(struct kvm_vcpu *vcpu, u64 val)
+{
+	vcpu->regs.cr4 = val;
+	return 0;
+}
+
+int x86_set_cr8(struct kvm_vcpu *vcpu, u64 val)
+{
+	if (val > 15)
+		return 1;
+	vcpu->regs.cr8 = val;
+	return 0;
+}
+
+int x86_set_dr(struct kvm_vcpu *vcpu, int dr, u64 val)
+{
+	if (dr == 4 || dr == 5)
+		return X86_TRAP_UD;
+	if (dr < 4)
+		vcpu->regs.dr[dr] = val;
+	else if (dr == 6)
+		vcpu->regs.dr6 = val;
+	else
+		vcpu->regs.dr7 = val;
+	return 0;
+}
+
+int x86_get_dr(struct kvm_vcpu *vcpu, int dr, u64 *val)
+{
+	if (dr == 4 || dr == 5)
+		return X86_TRAP_UD;
+	*val = dr < 4 ? vcpu->regs.dr[dr] : dr == 6 ? vcpu->regs.dr6 : vcpu->regs.dr7;
+	return 0;
+}
+
+static void get_segment(struct kvm_vcpu *vcpu, int seg, struct kvm_segment *out)
+{
+	*out = m.seg[seg];
+}
+
+static int get_cpl(struct kvm_vcpu *vcpu)
+{
+	return m.cpl;
+}
+
+static u32 get_shadow(struct kvm_vcpu *vcpu)
+{
+	return m.shadow;
+}
+
+static void set_shadow(struct kvm_vcpu *vcpu, u32 shadow)
+{
+	m.shadow = shadow;
+}
+
+static const struct kvm_vendor_ops vendor = {
+	.get_segment = get_segment,
+	.get_cpl = get_cpl,
+	.get_shadow = get_shadow,
+	.set_shadow = set_shadow,
+};
+
+const struct kvm_vendor_ops *kvm_vendor = &vendor;
+
+static void machine_segments(enum kvm_mode mode)
+{
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		memset(&m.seg[i], 0, sizeof(m.seg[i]));
+		m.seg[i].limit = mode == KVM_MODE_REAL || mode == KVM_MODE_VM86 ? 0xffff : U32_MAX;
+		m.seg[i].type = i == KVM_CS ? 0xb : 3;
+		m.seg[i].present = 1;
+		m.seg[i].s = 1;
+		m.seg[i].db = mode == KVM_MODE_PROT32;
+		m.seg[i].l = mode == KVM_MODE_PROT64 && i == KVM_CS;
+		m.seg[i].selector = 8 * (i + 1);
+	}
+	m.seg[KVM_TR].s = 0;
+	m.seg[KVM_TR].type = 11;
+	m.seg[KVM_TR].base = 0x5000;
+	m.seg[KVM_TR].limit = 0x67;
+}
+
+void machine_reset(enum kvm_mode mode)
+{
+	struct kvm_vcpu *vcpu = &m.vcpu;
+
+	free(vcpu->emul);
+	memset(&m, 0, sizeof(m));
+	m.mode = mode;
+	m.vector = -1;
+	machine_segments(mode);
+	ram_slot.npages = RAM_SIZE >> PAGE_SHIFT;
+	ram_slot.userspace_addr = (unsigned long)m.ram;
+	rom_slot.base_gfn = ROM_GPA >> PAGE_SHIFT;
+	rom_slot.npages = ROM_SIZE >> PAGE_SHIFT;
+	rom_slot.userspace_addr = (unsigned long)m.rom;
+	rom_slot.flags = KVM_MEM_READONLY;
+	slots.generation++;
+	vcpu->kvm = &m.kvm;
+	vcpu->run = &m.run;
+	vcpu->pio_data = m.pio_page;
+	vcpu->maxphyaddr = 46;
+	vcpu->regs.avail = ~0u;
+	vcpu->regs.rflags = 2;
+	vcpu->regs.rip = 0x1000;
+	vcpu->regs.cr0 = mode == KVM_MODE_REAL ? 0x10 : 0x11;
+	vcpu->regs.efer = mode == KVM_MODE_PROT64 ? EFER_LMA | EFER_NX | BIT(8) : 0;
+	vcpu->regs.cr4 = mode == KVM_MODE_PROT64 ? X86_CR4_PAE : 0;
+	next_table = TABLES;
+	emulator_vcpu_init(vcpu);
+}
+
+void machine_code(const void *bytes, unsigned int len)
+{
+	guest_write(&m.vcpu, m.seg[KVM_CS].base + m.vcpu.regs.rip, bytes, len);
+}
+
+int machine_emulate(void)
+{
+	struct kvm_exit exit = { 0 };
+
+	return emulate_insn(&m.vcpu, &exit, 0);
+}
+
+int machine_skip(void)
+{
+	struct kvm_exit exit = { 0 };
+
+	return emulate_insn(&m.vcpu, &exit, KVM_EMULATE_SKIP);
+}
+
+static u64 *table_entry(u64 table, unsigned int index)
+{
+	return (u64 *)(m.ram + table) + index;
+}
+
+void machine_map(u64 gva, u64 gpa, u64 flags)
+{
+	u64 table = TABLES, *entry;
+	int level;
+
+	if (next_table == TABLES)
+		next_table += PAGE_SIZE;
+	for (level = 4; level > 1; level--) {
+		entry = table_entry(table, (gva >> (12 + 9 * (level - 1))) & 511);
+		if (!*entry) {
+			*entry = next_table | 7;
+			next_table += PAGE_SIZE;
+		}
+		table = *entry & ~0xfffUL;
+	}
+	*table_entry(table, (gva >> 12) & 511) = gpa | flags;
+	m.vcpu.regs.cr3 = TABLES;
+	m.vcpu.regs.cr0 |= X86_CR0_PG;
+}

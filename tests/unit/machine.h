@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A machine for unit tests: one vcpu, a few slots of plain memory, a vendor
+ * that keeps its state in arrays. The emulator under test is the kernel's source.
+ */
+#ifndef UNIT_MACHINE_H
+#define UNIT_MACHINE_H
+
+#include <kvm/x86.h>
+#include <kvm/vendor.h>
+#include "emulator.h"
+
+#define RAM_SIZE	(1UL << 20)	/* at 0 */
+#define ROM_GPA		0x200000UL
+#define ROM_SIZE	0x2000UL
+#define DEVICE_GPA	0x300000UL	/* no slot */
+
+struct machine {
+	struct kvm kvm;
+	struct kvm_vcpu vcpu;
+	struct kvm_run run;
+	u8 pio_page[PAGE_SIZE];
+	u8 ram[RAM_SIZE];
+	u8 rom[ROM_SIZE];
+	struct kvm_segment seg[8];
+	enum kvm_mode mode;
+	int cpl;
+	u32 shadow;
+	bool events;			/* x86_events_pending() */
+
+	/* What was queued to the guest; vector -1: nothing. */
+	int vector;
+	bool has_error;
+	u32 error;
+	u64 payload;
+	int queued;
+};
+
+extern struct machine m;
+
+/* Back to reset: empty memory, flat segments, @mode without paging, RIP 0x1000. */
+void machine_reset(enum kvm_mode mode);
+/* Put code at RIP. */
+void machine_code(const void *bytes, unsigned int len);
+/* emulate_insn() with no facts. */
+int machine_emulate(void);
+int machine_skip(void);
+/* Map gva -> gpa (4 KiB) with @flags in 4-level tables at 0x80000; turns paging on. */
+void machine_map(u64 gva, u64 gpa, u64 flags);
+
+#endif
