@@ -195,8 +195,8 @@ def start_amd(machine, pieces, folder):
 		with open(pieces[0], "rb") as source:
 			shutil.copyfileobj(source, out, 1 << 20)
 		out.write(pieces[1])
-	child = subprocess.Popen(amd.command(machine, initrd,
-					     folder / "console.log"),
+	child = subprocess.Popen(util.with_parent(
+		amd.command(machine, initrd, folder / "console.log")),
 				 stdin=subprocess.DEVNULL,
 				 stdout=subprocess.PIPE,
 				 stderr=open(folder / "emulator.log", "wb"))
@@ -205,7 +205,7 @@ def start_amd(machine, pieces, folder):
 
 def start_intel(machine, pieces, folder):
 	words, debugger = intel.command(machine, pieces, folder)
-	child = subprocess.Popen(words, cwd=folder, stdin=subprocess.PIPE,
+	child = subprocess.Popen(util.with_parent(words), cwd=folder, stdin=subprocess.PIPE,
 				 stdout=open(folder / "emulator.log", "wb"),
 				 stderr=subprocess.STDOUT)
 	if debugger:

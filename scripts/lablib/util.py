@@ -55,10 +55,21 @@ def locked(name):
 		yield
 
 
+def unmount_below(path):
+	"""Undo what an interrupted root left mounted; never delete through it."""
+	with open("/proc/self/mountinfo") as mounts:
+		points = [line.split()[4] for line in mounts]
+	inside = str(path.resolve()) + "/"
+	for point in reversed(points):
+		if point.startswith(inside):
+			output(["umount", "-l", point])
+
+
 def remove(path):
 	"""Delete a file or folder, whether or not it exists."""
 	path = pathlib.Path(path)
 	if path.is_dir() and not path.is_symlink():
+		unmount_below(path)
 		shutil.rmtree(path)
 	elif path.exists() or path.is_symlink():
 		path.unlink()
@@ -98,6 +109,11 @@ def last_line(path):
 def tail(path, count=15):
 	with open(path, errors="replace") as log:
 		return "".join(log.readlines()[-count:])
+
+
+def with_parent(command):
+	"""Words for a child that does not outlive the lab, however it ends."""
+	return ["setpriv", "--pdeathsig", "KILL"] + list(command)
 
 
 def slow(what, command, env=None, cwd=None, check=True):
