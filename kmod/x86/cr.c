@@ -16,6 +16,7 @@
 #define CR3_PAE_TABLE	0xffffffe0ULL
 /* Intel SDM, "PAE Paging": bits of a present PDPTE that must be 0. */
 #define PDPTE_RESERVED	(GENMASK_ULL(2, 1) | GENMASK_ULL(8, 5))
+#define PDPTE_ACCESSED	BIT_ULL(5)
 #define DR6_RESERVED_SET	0xffff0ff0ULL
 #define DR6_VOLATILE	0x0000e00fULL
 #define DR7_RESERVED_SET	0x00000400ULL
@@ -46,6 +47,9 @@ static bool pdptes_valid(struct kvm_vcpu *vcpu, u64 cr3)
 	u64 pdpte[4];
 	int i;
 
+	/* Walkers that read PDPTEs like any other entry may mark them so too. */
+	if (kvm_vendor->isa == KVM_ISA_SVM)
+		reserved &= ~PDPTE_ACCESSED;
 	if (guest_read(vcpu, cr3 & CR3_PAE_TABLE, pdpte, sizeof(pdpte)))
 		return false;
 	for (i = 0; i < 4; i++) {

@@ -104,9 +104,11 @@ static int exit_cpuid(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 
 static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
+	u64 rip = vcpu_rip(vcpu);
 	int ret = x86_skip(vcpu, exit);
 
-	if (ret != KVM_RESUME)
+	/* Fetching it may have faulted; then it has not been executed. */
+	if (ret != KVM_RESUME || vcpu_rip(vcpu) == rip)
 		return ret;
 	vcpu->stat.halt_exits++;
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
