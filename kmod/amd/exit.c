@@ -12,6 +12,7 @@ static const u8 svm_facts[] = {
 	[SVM_EXIT_READ_CR4] = KVM_FACT_CR,
 	[SVM_EXIT_WRITE_CR0] = KVM_FACT_CR,
 	[SVM_EXIT_WRITE_CR4] = KVM_FACT_CR,
+	[SVM_EXIT_WRITE_CR8] = KVM_FACT_CR,
 	[SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR0 + 15] = KVM_FACT_DR,
 	[SVM_EXIT_EXCP_BASE + 1] = KVM_FACT_EXCEPTION,
 	[SVM_EXIT_EXCP_BASE + 17] = KVM_FACT_EXCEPTION,
@@ -43,7 +44,7 @@ static const u8 svm_facts[] = {
 	[SVM_EXIT_INVPCID] = KVM_FACT_UD_INSN,
 };
 
-static u32 exit_fact(u64 code)
+static u32 exit_fact(u32 code)
 {
 	if (likely(code < ARRAY_SIZE(svm_facts)))
 		return svm_facts[code];
@@ -106,7 +107,7 @@ static void exit_memory(struct svm_vcpu *svm, struct kvm_exit *exit)
 }
 
 /*
- * CR0 and CR4. Decode assists name the register of a MOV; CLTS, LMSW and SMSW
+ * CR0, CR4 and CR8. Decode assists name the register of a MOV; CLTS, LMSW and SMSW
  * come with the same codes and have to be decoded.
  */
 static void exit_cr(struct kvm_exit *exit)

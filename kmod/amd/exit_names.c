@@ -10,6 +10,7 @@ const struct kvm_exit_name svm_exit_names[] = {
 	{ SVM_EXIT_READ_CR4, "read_cr4" },
 	{ SVM_EXIT_WRITE_CR0, "write_cr0" },
 	{ SVM_EXIT_WRITE_CR4, "write_cr4" },
+	{ SVM_EXIT_WRITE_CR8, "write_cr8" },
 	{ SVM_EXIT_READ_DR0, "read_dr0" },
 	{ SVM_EXIT_READ_DR1, "read_dr1" },
 	{ SVM_EXIT_READ_DR2, "read_dr2" },
@@ -60,6 +61,6 @@ const struct kvm_exit_name svm_exit_names[] = {
 	{ SVM_EXIT_RDPRU, "rdpru" },
 	{ SVM_EXIT_INVPCID, "invpcid" },
 	{ SVM_EXIT_NPF, "npf" },
-	{ (u32)SVM_EXITCODE_INVALID, "invalid_guest_state" },
+	{ SVM_EXITCODE_INVALID, "invalid_guest_state" },
 	{ 0, NULL }
 };

@@ -93,8 +93,8 @@ enum svm_intercept {
 #define SVM_CR_MOV		BIT_ULL(63)
 #define SVM_CR_GPR		GENMASK_ULL(3, 0)
 
-/* Both halves of the exit code are -1. */
-#define SVM_EXITCODE_INVALID	(~0ULL)
+/* VMEXIT_INVALID is -1; how far it is sign-extended depends on the CPU. */
+#define SVM_EXITCODE_INVALID	(~0U)
 
 /* A segment's attributes are bits 40-47 and 52-55 of its descriptor. */
 #define SVM_SEG_TYPE		GENMASK(3, 0)
@@ -132,7 +132,8 @@ struct svm_control {
 	u32 vintr_vector;
 	u32 int_state;
 	u32 reserved_06c;
-	u64 exit_code;
+	u32 exit_code;			/* no code needs the upper half */
+	u32 exit_code_hi;
 	u64 exit_info_1;
 	u64 exit_info_2;
 	u32 exit_int_info;

@@ -42,6 +42,8 @@ static const u8 svm_always[] = {
 	SVM_ICPT_VMSAVE, SVM_ICPT_STGI, SVM_ICPT_CLGI, SVM_ICPT_SKINIT,
 	SVM_ICPT_WBINVD, SVM_ICPT_MONITOR, SVM_ICPT_MWAIT, SVM_ICPT_MWAIT_ARMED,
 	SVM_ICPT_XSETBV,
+	/* Userspace's interrupt controller is told when the TPR is lowered. */
+	SVM_ICPT_CR_WRITE + 8,
 	/* The host's to handle. */
 	SVM_ICPT_EXCEPTION + 18,
 	/*
