@@ -49,6 +49,34 @@ static void exit_advance(struct kvm_vcpu *vcpu, u8 len)
 	vcpu_set_rip(vcpu, rip);
 }
 
+/*
+ * Step over the instruction that caused @exit. False: fetching it faulted or
+ * failed, so it has not been executed; *@verdict says what is next either way.
+ */
+static bool exit_step(struct kvm_vcpu *vcpu, const struct kvm_exit *exit,
+		      int *verdict)
+{
+	u32 shadow;
+	u64 rip;
+
+	*verdict = KVM_RESUME;
+	if (likely(exit->insn_len)) {
+		exit_advance(vcpu, exit->insn_len);
+	} else {
+		rip = vcpu_rip(vcpu);
+		*verdict = emulate_insn(vcpu, exit, KVM_EMULATE_SKIP);
+		if (unlikely(*verdict != KVM_RESUME || vcpu_rip(vcpu) == rip))
+			return false;
+	}
+
+	shadow = kvm_vendor->get_shadow(vcpu);
+	if (unlikely(shadow & (KVM_SHADOW_STI | KVM_SHADOW_MOV_SS)))
+		kvm_vendor->set_shadow(vcpu, shadow & KVM_SHADOW_NMI);
+	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
+		x86_queue_debug(vcpu, DR6_BS);
+	return true;
+}
+
 /**
  * x86_skip() - step over the instruction that caused @exit
  * @vcpu: loaded
@@ -59,25 +87,9 @@ static void exit_advance(struct kvm_vcpu *vcpu, u8 len)
  */
 int x86_skip(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
-	int ret = KVM_RESUME;
-	u32 shadow;
-	u64 rip;
+	int ret;
 
-	if (likely(exit->insn_len)) {
-		exit_advance(vcpu, exit->insn_len);
-	} else {
-		rip = vcpu_rip(vcpu);
-		ret = emulate_insn(vcpu, exit, KVM_EMULATE_SKIP);
-		/* The fetch failed: the instruction has not been executed. */
-		if (unlikely(ret != KVM_RESUME || vcpu_rip(vcpu) == rip))
-			return ret;
-	}
-
-	shadow = kvm_vendor->get_shadow(vcpu);
-	if (unlikely(shadow & (KVM_SHADOW_STI | KVM_SHADOW_MOV_SS)))
-		kvm_vendor->set_shadow(vcpu, shadow & KVM_SHADOW_NMI);
-	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
-		x86_queue_debug(vcpu, DR6_BS);
+	exit_step(vcpu, exit, &ret);
 	return ret;
 }
 
@@ -91,24 +103,25 @@ static int exit_cpuid(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	u64 *gpr = vcpu->regs.gpr;
 	u32 eax = gpr[KVM_RAX], ecx = gpr[KVM_RCX], ebx, edx;
+	int ret;
 
 	if (exit_cpuid_faults(vcpu))
 		return exit_gp(vcpu);
+	if (unlikely(!exit_step(vcpu, exit, &ret)))
+		return ret;
 	x86_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
 	gpr[KVM_RAX] = eax;
 	gpr[KVM_RBX] = ebx;
 	gpr[KVM_RCX] = ecx;
 	gpr[KVM_RDX] = edx;
-	return x86_skip(vcpu, exit);
+	return ret;
 }
 
 static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
-	u64 rip = vcpu_rip(vcpu);
-	int ret = x86_skip(vcpu, exit);
+	int ret;
 
-	/* Fetching it may have faulted; then it has not been executed. */
-	if (ret != KVM_RESUME || vcpu_rip(vcpu) == rip)
+	if (!exit_step(vcpu, exit, &ret))
 		return ret;
 	vcpu->stat.halt_exits++;
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
@@ -118,16 +131,18 @@ static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 static int exit_msr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	u64 val;
+	int ret;
 
 	if (exit->msr.write) {
 		if (x86_set_msr(vcpu, exit->msr.index, x86_edx_eax(vcpu), false))
 			return exit_gp(vcpu);
-	} else {
-		if (x86_get_msr(vcpu, exit->msr.index, &val, false))
-			return exit_gp(vcpu);
-		x86_set_edx_eax(vcpu, val);
+		return x86_skip(vcpu, exit);
 	}
-	return x86_skip(vcpu, exit);
+	if (x86_get_msr(vcpu, exit->msr.index, &val, false))
+		return exit_gp(vcpu);
+	if (exit_step(vcpu, exit, &ret))
+		x86_set_edx_eax(vcpu, val);
+	return ret;
 }
 
 /* The IDT, a stack or a TSS lies where no memory is: nothing can be emulated. */
@@ -166,8 +181,7 @@ static int exit_memory(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 static int exit_cr_write(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	u64 val = exit_operand(vcpu, exit->cr.gpr);
-	u64 old_cr8 = vcpu->regs.cr8;
-	int fault, ret;
+	int fault;
 
 	switch (exit->cr.cr) {
 	case 0:
@@ -185,15 +199,7 @@ static int exit_cr_write(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	default:
 		return exit_exception(vcpu, X86_TRAP_UD);
 	}
-	if (fault)
-		return exit_gp(vcpu);
-	ret = x86_skip(vcpu, exit);
-	/* Userspace's interrupt controller may have something for the lower priority. */
-	if (ret == KVM_RESUME && vcpu->regs.cr8 < old_cr8) {
-		vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
-		return KVM_TO_USER;
-	}
-	return ret;
+	return fault ? exit_gp(vcpu) : x86_skip(vcpu, exit);
 }
 
 static int exit_cr_read(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
@@ -223,7 +229,7 @@ static int exit_cr_read(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	return x86_skip(vcpu, exit);
 }
 
-static int exit_cr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static int exit_cr_access(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	u64 cr0;
 
@@ -245,6 +251,19 @@ static int exit_cr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 		break;
 	}
 	return x86_skip(vcpu, exit);
+}
+
+static int exit_cr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+{
+	u64 old_cr8 = vcpu->regs.cr8;
+	int ret = exit_cr_access(vcpu, exit);
+
+	/* Userspace's interrupt controller may have something for the lower priority. */
+	if (ret == KVM_RESUME && vcpu->regs.cr8 < old_cr8) {
+		vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+		return KVM_TO_USER;
+	}
+	return ret;
 }
 
 static int exit_dr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
@@ -289,6 +308,7 @@ static int exit_hypercall(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	bool wide = x86_mode(vcpu) == KVM_MODE_PROT64;
 	u64 nr = vcpu->regs.gpr[KVM_RAX];
 	long result = -KVM_ENOSYS;
+	int ret;
 
 	vcpu->stat.hypercalls++;
 	if (!wide)
@@ -297,8 +317,9 @@ static int exit_hypercall(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 		result = -KVM_EPERM;
 	else if (nr == KVM_HC_VAPIC_POLL_IRQ)
 		result = 0;	/* the exit was all it asked for */
-	vcpu->regs.gpr[KVM_RAX] = wide ? (u64)result : (u32)result;
-	return x86_skip(vcpu, exit);
+	if (exit_step(vcpu, exit, &ret))
+		vcpu->regs.gpr[KVM_RAX] = wide ? (u64)result : (u32)result;
+	return ret;
 }
 
 static int exit_intercepted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
@@ -329,8 +350,11 @@ static int exit_intercepted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 
 static int exit_rdtsc(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
-	x86_set_edx_eax(vcpu, rdtsc() + vcpu->tsc_offset);
-	return x86_skip(vcpu, exit);
+	int ret;
+
+	if (exit_step(vcpu, exit, &ret))
+		x86_set_edx_eax(vcpu, rdtsc() + vcpu->tsc_offset);
+	return ret;
 }
 
 static int exit_entry_failed(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
