@@ -336,10 +336,10 @@ static const struct decode_entry *decode_escape(struct cursor *c, struct decode_
 	case 0x38:
 		insn->map = MAP_0F38;
 		insn->opcode = cursor_u8(c);
-		/* With F2 these two are CRC32. */
-		if ((insn->opcode & 0xfe) == 0xf0 && insn->rep != 0xf2)
-			return &decode_0f38[insn->opcode & 1];
-		return &decode_vector_modrm;
+		/* MOVBE; with F2 these two are CRC32. */
+		if ((insn->opcode & 0xfe) != 0xf0 || insn->rep == 0xf2)
+			return &decode_vector_modrm;
+		return insn->rep ? &decode_vector_ud : &decode_0f38[insn->opcode & 1];
 	case 0x3a:
 		insn->map = MAP_0F3A;
 		insn->opcode = cursor_u8(c);
@@ -350,6 +350,9 @@ static const struct decode_entry *decode_escape(struct cursor *c, struct decode_
 		/* EXTRQ and INSERTQ with immediates. */
 		if (opcode == 0x78 && (insn->opsize_prefix || insn->rep == 0xf2))
 			return &extrq;
+		/* MOVNTI takes no prefix. */
+		if (opcode == 0xc3 && (insn->opsize_prefix || insn->rep))
+			return &decode_vector_ud;
 		return &decode_0f[opcode];
 	}
 }

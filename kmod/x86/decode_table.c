@@ -90,7 +90,7 @@ const struct decode_entry decode_one[256] = {
 	[0xc2] = OP2(RET, NONE, IMM, DF_F64 | IMM_16), [0xc3] = OP0(RET, DF_F64),
 	[0xc4] = LEN(DF_MODRM | DF_MEM | DF_I64), [0xc5] = LEN(DF_MODRM | DF_MEM | DF_I64),
 	[0xc6] = GRP(11, E, IMM, DF_BYTE | IMM_8), [0xc7] = GRP(11, E, IMM, IMM_Z),
-	[0xc8] = OP0(ENTER, DF_D64 | IMM_ENTER), [0xc9] = OP0(LEAVE, DF_D64),
+	[0xc8] = LEN(DF_D64 | IMM_ENTER), [0xc9] = OP0(LEAVE, DF_D64),
 	[0xca] = LEN(IMM_16), [0xcb] = LEN(0), [0xcc] = LEN(0), [0xcd] = LEN(IMM_8),
 	[0xce] = LEN(DF_I64),
 	[0xcf] = LEN(0),

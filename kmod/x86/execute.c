@@ -308,6 +308,8 @@ static int exec_mov(struct exec *x)
 	u64 val;
 	int r;
 
+	if (x->insn.src == OPD_S && (x->insn.reg & 7) > KVM_GS)
+		return exec_raise(x, X86_TRAP_UD);
 	r = exec_operand_locate(x, &dst, x->insn.dst, true);
 	if (r == EXEC_DONE)
 		r = exec_operand_value(x, x->insn.src, &val);

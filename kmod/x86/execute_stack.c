@@ -3,7 +3,6 @@
  * Instructions that use the stack, and near jumps through memory.
  * Manuals: "Stack-Address Size"; the "Operation" part of each instruction.
  */
-#include <linux/string.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include <kvm/vendor.h>
@@ -73,38 +72,36 @@ static int stack_pop_operand(struct exec *x)
 	return exec_operand_store(x, &dst, val);
 }
 
-/* The eight registers lie in memory in falling order of their numbers. */
 static int stack_push_all(struct exec *x)
 {
 	unsigned int size = x->insn.opsize;
-	u8 frame[8 * 4];
+	u64 top = x->gpr[KVM_RSP];
 	int i, r;
 
-	for (i = 0; i < 8; i++)
-		memcpy(frame + i * size, &x->gpr[7 - i], size);
-	r = stack_write(x, x->gpr[KVM_RSP], frame, 8 * size);
-	if (r == EXEC_DONE)
-		stack_set_pointer(x, x->gpr[KVM_RSP] - 8 * size);
-	return r;
+	for (i = 0; i < 8; i++, top -= size) {
+		r = stack_write(x, top, &x->gpr[i], size);
+		if (r != EXEC_DONE)
+			return r;
+	}
+	stack_set_pointer(x, top);
+	return EXEC_DONE;
 }
 
 static int stack_pop_all(struct exec *x)
 {
 	unsigned int size = x->insn.opsize;
-	u8 frame[8 * 4];
+	u64 bottom = x->gpr[KVM_RSP], val;
 	int i, r;
-	u64 val;
 
-	r = stack_read(x, x->gpr[KVM_RSP], frame, 8 * size);
-	if (r != EXEC_DONE)
-		return r;
-	for (i = 0; i < 8; i++) {
+	for (i = 7; i >= 0; i--, bottom += size) {
 		val = 0;
-		memcpy(&val, frame + i * size, size);
-		if (7 - i != KVM_RSP)
-			exec_reg_write(x, 7 - i, size, val);
+		r = stack_read(x, bottom, &val, size);
+		if (r != EXEC_DONE)
+			return r;
+		if (i != KVM_RSP)
+			exec_reg_write(x, i, size, val);
 	}
-	stack_set_pointer(x, x->gpr[KVM_RSP] + 8 * size);
+	stack_set_pointer(x, bottom);
 	return EXEC_DONE;
 }
 
@@ -146,23 +143,6 @@ static int stack_pop_flags(struct exec *x)
 	writable &= alu_mask(x->insn.opsize);
 	x->rflags = (x->rflags & ~writable) | (val & writable);
 	stack_set_pointer(x, x->gpr[KVM_RSP] + x->insn.opsize);
-	return EXEC_DONE;
-}
-
-static int stack_enter(struct exec *x)
-{
-	unsigned int size = x->insn.opsize;
-	u64 frame;
-	int r;
-
-	if (x->insn.imm2 & 31)
-		return EXEC_UNHANDLED;	/* nested frames */
-	r = stack_push(x, x->gpr[KVM_RBP]);
-	if (r != EXEC_DONE)
-		return r;
-	frame = x->gpr[KVM_RSP];
-	exec_reg_write(x, KVM_RBP, size, frame);
-	stack_set_pointer(x, frame - x->insn.imm);
 	return EXEC_DONE;
 }
 
@@ -234,8 +214,6 @@ int exec_stack(struct exec *x)
 		return stack_push_flags(x);
 	case OP_POPF:
 		return stack_pop_flags(x);
-	case OP_ENTER:
-		return stack_enter(x);
 	case OP_LEAVE:
 		return stack_leave(x);
 	case OP_JMP:

@@ -86,6 +86,8 @@ static void handler(int sig, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 	greg_t *g = uc->uc_mcontext.gregs;
 
+	/* The instruction may have set AC and NT, which would follow us here. */
+	asm volatile("pushfq; andq $~0x44000, (%%rsp); popfq" : : : "memory", "cc");
 	if (!step.state) {	/* a real crash */
 		signal(sig, SIG_DFL);
 		return;

@@ -61,7 +61,7 @@ static const struct sample samples[] = {
 	S(64, 6, NONE, 0x66, 0x0f, 0x78, 0xc0, 1, 2),
 	S(32, 2, NONE, 0xc5, 0x00),
 	S(32, 7, NONE, 0x9a, 0, 0, 0, 0, 0, 0),
-	S(64, 4, ENTER, 0xc8, 0, 0, 0),
+	S(64, 4, NONE, 0xc8, 0, 0, 0),
 };
 
 TEST(samples)
