@@ -167,8 +167,12 @@ void vmm_mode_sregs(struct vmm_vcpu *vcpu, enum vmm_mode mode,
 
 void vmm_set_mode(struct vmm_vcpu *vcpu, enum vmm_mode mode)
 {
+	/*
+	 * Interrupts on: nothing injects any, and under Bochs a VMX guest that
+	 * spins with interrupts off is never interrupted by the host's timer.
+	 */
 	struct kvm_regs regs = {
-		.rip = GPA_CODE, .rsp = GPA_STACK, .rflags = 2,
+		.rip = GPA_CODE, .rsp = GPA_STACK, .rflags = VMM_RFLAGS,
 	};
 	struct kvm_sregs sregs;
 

@@ -44,6 +44,8 @@
 #define SEL_USER64	0x43
 #define SEL_TSS		0x48
 
+#define VMM_RFLAGS	0x202		/* interrupts on */
+
 #define X86_CR0_PE	(1ul << 0)
 #define X86_CR0_MP	(1ul << 1)
 #define X86_CR0_TS	(1ul << 3)
@@ -189,7 +191,7 @@ uint64_t vmm_identity(struct vmm *vm, enum vmm_mode mode);
 /*
  * vmm_set_mode - put a vcpu into @mode, ready to run at GPA_CODE
  *
- * Stack at GPA_STACK, all other registers 0, interrupts off. Modes with
+ * Stack at GPA_STACK, RFLAGS are VMM_RFLAGS, all other registers 0. Modes with
  * paging get identity tables.
  */
 void vmm_set_mode(struct vmm_vcpu *vcpu, enum vmm_mode mode);
