@@ -123,6 +123,13 @@ static unsigned int emul_decode_mode(enum kvm_mode mode)
 	}
 }
 
+static void emul_set_next_rip(struct exec *x)
+{
+	x->next_rip = x->rip + x->insn.len;
+	if (x->insn.mode != DECODE_64)
+		x->next_rip = (u32)x->next_rip;
+}
+
 void emul_load(struct kvm_vcpu *vcpu)
 {
 	struct exec *x = &vcpu->emul->exec;
@@ -131,9 +138,7 @@ void emul_load(struct kvm_vcpu *vcpu)
 	memcpy(x->gpr, vcpu->regs.gpr, sizeof(x->gpr));
 	x->rip = vcpu_rip(vcpu);
 	x->rflags = vcpu_rflags(vcpu);
-	x->next_rip = x->rip + x->insn.len;
-	if (x->insn.mode != DECODE_64)
-		x->next_rip = (u32)x->next_rip;
+	emul_set_next_rip(x);
 }
 
 void emul_commit(struct kvm_vcpu *vcpu)
@@ -317,6 +322,7 @@ static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	if (r == DECODE_UD)
 		return exec_raise(x, X86_TRAP_UD);
 	em->bytes_len = x->insn.len;
+	emul_set_next_rip(x);
 	return EXEC_DONE;
 }
 
