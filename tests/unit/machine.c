@@ -71,11 +71,6 @@ bool x86_events_pending(struct kvm_vcpu *vcpu)
 	return m.events;
 }
 
-bool x86_guest_has(struct kvm_vcpu *vcpu, unsigned int feature)
-{
-	return true;
-}
-
 enum kvm_mode x86_mode(struct kvm_vcpu *vcpu)
 {
 	return m.mode;
@@ -199,6 +194,7 @@ void machine_reset(enum kvm_mode mode)
 	vcpu->run = &m.run;
 	vcpu->pio_data = m.pio_page;
 	vcpu->maxphyaddr = 46;
+	memset(vcpu->guest_caps, 0xff, sizeof(vcpu->guest_caps));
 	vcpu->regs.avail = ~0u;
 	vcpu->regs.rflags = 2;
 	vcpu->regs.rip = 0x1000;

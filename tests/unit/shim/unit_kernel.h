@@ -80,6 +80,7 @@ static inline void set_bit(long n, unsigned long *p)
 }
 
 /* Memory and its accesses by "user" address; machine.c says which are valid. */
+#define EXPORT_SYMBOL_GPL(s)	struct mutex
 #define GFP_KERNEL_ACCOUNT	0
 #define kzalloc(size, flags)	calloc(1, size)
 #define kfree			free
