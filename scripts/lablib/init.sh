@@ -14,9 +14,25 @@ mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
 mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null
 mount -t tmpfs tmp /tmp
 ln -s /proc/self/fd /dev/fd
+stty -F /dev/ttyS1 raw -echo 2>/dev/null
+
+# Without a job in the initramfs, wait for one: the machine is saved here and
+# woken with the job's archive on its disk.
+if [ ! -e /lab/settings ]; then
+	modprobe virtio_pci
+	modprobe virtio_blk
+	until [ -b /dev/vda ]; do
+		usleep 10000
+	done
+	{
+		printf '\036READY\036'
+		read -r place blocks
+	} <>/dev/ttyS1 >&0
+	dd if=/dev/vda bs=4096 skip="$place" count="$blocks" 2>/dev/null |
+		(cd / && cpio -idu 2>/dev/null)
+fi
 dmesg -n 8
 . /lab/settings
-stty -F /dev/ttyS1 raw -echo 2>/dev/null
 
 finish()
 {

@@ -120,7 +120,8 @@ def base(kernel):
 	"""The archive shared by all jobs on a kernel, made once; its path."""
 	util.host_packages(["busybox-static"])
 	init = (HERE / "init.sh").read_bytes()
-	key = hashlib.sha256(init + BUSYBOX.read_bytes() +
+	key = hashlib.sha256(init + pathlib.Path(__file__).read_bytes() +
+			     BUSYBOX.read_bytes() +
 			     " ".join(ALWAYS).encode()).hexdigest()[:12]
 	path = kernel.folder / ("base-%s.cpio" % key)
 	if path.exists():
@@ -142,10 +143,12 @@ def base(kernel):
 	archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
 	archive.file("init", init, 0o755)
 	tree = ModuleTree(kernel)
-	for module in tree.closure(ALWAYS):
+	chosen = tree.closure(ALWAYS)
+	for module in chosen:
 		archive.file("lib/modules/%s/%s" % (kernel.release,
 						    plain(module)),
 			     tree.read(module))
+	tables(archive, tree, kernel.release, chosen, {})
 	work = path.with_suffix(".partial")
 	work.write_bytes(archive.bytes())
 	work.rename(path)

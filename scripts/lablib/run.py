@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from . import amd, console, initramfs, intel, kernels, util
+from . import amd, console, initramfs, intel, kernels, snapshot, util
 
 TIMEOUT = 124
 NO_STATUS = 97
@@ -34,7 +34,7 @@ class Machine:
 	def __init__(self, vendor, kernel, modules=None, stock=False,
 		     flavour="cloud", smp=1, mem=1024, icount=False, append="",
 		     disks=(), cpu_model=None, extra_modules=(), load=True,
-		     shell=False):
+		     shell=False, cold=False):
 		if modules is None and not stock:
 			raise util.LabError("A machine needs a folder with "
 					    "modules or stock=True.")
@@ -50,6 +50,7 @@ class Machine:
 		self.extra_modules = list(extra_modules)
 		self.load = load
 		self.shell = shell
+		self.cold = cold
 
 	def settings(self, nonce):
 		wanted = list(self.extra_modules)
@@ -189,7 +190,11 @@ def prepare(machine, script, files, nonce):
 
 
 def start_amd(machine, pieces, folder):
-	amd.packages()
+	saved = snapshot.ready(machine, folder)
+	child = saved and snapshot.resume(machine, saved, pieces[1], folder)
+	if child:
+		return child, None, (saved / "console.log").read_text(
+			errors="replace")
 	initrd = folder / "initrd.cpio"
 	with open(initrd, "wb") as out:
 		with open(pieces[0], "rb") as source:
@@ -200,7 +205,7 @@ def start_amd(machine, pieces, folder):
 				 stdin=subprocess.DEVNULL,
 				 stdout=subprocess.PIPE,
 				 stderr=open(folder / "emulator.log", "wb"))
-	return child, None
+	return child, None, ""
 
 
 def start_intel(machine, pieces, folder):
@@ -212,7 +217,7 @@ def start_intel(machine, pieces, folder):
 		# Debian's build stops at its debugger's prompt first.
 		child.stdin.write(b"c\n")
 		child.stdin.flush()
-	return child, Follow(folder / "output")
+	return child, Follow(folder / "output"), ""
 
 
 def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
@@ -225,15 +230,22 @@ def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 	log = folder / "console.log"
 	tape = Tape(nonce, sink)
 	start = time.monotonic()
+	if machine.vendor == "amd":
+		amd.packages()
 	begin = start_intel if machine.vendor == "intel" else start_amd
-	child, output = begin(machine, pieces, folder)
+	child, output, boot = begin(machine, pieces, folder)
+	if verbose:
+		sys.stderr.write(boot)
 	try:
 		late = watch(child, tape, Follow(log), nonce, timeout, verbose,
 			     output)
 	finally:
 		stop(child)
 	tape.close()
-	text = log.read_text(errors="replace") if log.exists() else ""
+	text = boot
+	if log.exists():
+		text += log.read_text(errors="replace")
+		log.write_text(text)
 	return conclude(folder, tape, text, late, time.monotonic() - start)
 
 
@@ -248,7 +260,7 @@ def conclude(folder, tape, text, late, seconds):
 	elif status is None:
 		status = NO_STATUS
 	if status:
-		for name in ("initrd.cpio", "boot.img"):
+		for name in ("initrd.cpio", "boot.img", "job.img", "qmp"):
 			util.remove(folder / name)
 	else:
 		util.remove(folder)
