@@ -72,8 +72,8 @@ struct kvm_mmu {
  * Fills from the host page table, making the host fault the page in first where
  * needed; one call may map the whole 2 MiB neighbourhood. Context: may sleep.
  * Return: KVM_RESUME (mapped, or somebody else did), KVM_MMU_EMULATE,
- * -EINTR (signal), -ENOMEM, -EFAULT (no host mapping), -EHWPOISON (SIGBUS has
- * been sent to the VMM's thread).
+ * -ENOMEM, -EFAULT (no host mapping). A signal, or the SIGBUS that tells the VMM
+ * of bad memory, is pending when KVM_RESUME is answered for it.
  */
 int mmu_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u32 access);
 

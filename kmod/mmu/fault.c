@@ -13,6 +13,7 @@
 
 #include <compat/pgtable.h>
 #include <compat/mitigation.h>
+#include <kvm/trace.h>
 #include "spte.h"
 
 /* How many host entries around a page that had to be faulted in are worth a look. */
@@ -384,7 +385,8 @@ static int fault_resolve(struct fault *f)
 			r = fault_host(f, r);
 			if (r == -EHWPOISON)
 				return fault_poisoned(f);
-			if (r && r != -EAGAIN)
+			/* The run loop sees the signal and says so to userspace. */
+			if (r && r != -EAGAIN && r != -EINTR)
 				return r;
 			break;
 		}
@@ -400,6 +402,7 @@ int mmu_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u32 access)
 		.vcpu = vcpu, .kvm = vcpu->kvm, .gfn = gpa_to_gfn(gpa), .access = access,
 	};
 
+	trace_kvm_page_fault(vcpu, gpa, access);
 	vcpu->stat.pf_taken++;
 	f.slot = memslot_find(memslots_get(vcpu->kvm), f.gfn);
 	if (!f.slot || ((access & KVM_ACCESS_WRITE) && memslot_readonly(f.slot)))

@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 
 #include <kvm/debug.h>
+#include <kvm/trace.h>
 #include "spte.h"
 
 /* Entries zapped between two looks at whether somebody else wants the CPU. */
@@ -75,6 +76,7 @@ static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long star
 	struct mmu_batch batch;
 	int pos, idx;
 
+	trace_kvm_unmap_hva_range(start, end);
 	mmu_batch_init(&batch, kvm);
 	atomic64_inc(&kvm->mmu.stat.unmap_hva);
 	idx = srcu_read_lock(&kvm->srcu);
@@ -184,11 +186,14 @@ static bool notifier_clear_young(struct kvm_notifier *n, unsigned long start,
 				 unsigned long end)
 {
 	struct kvm *kvm = notifier_kvm(n);
-	bool young = age_range(kvm, start, end, true);
+	bool young;
 
+	trace_kvm_age_hva(start, end);
+	young = age_range(kvm, start, end, true);
 	atomic64_inc(&kvm->mmu.stat.age_hva);
 	if (young)
 		atomic64_inc(&kvm->mmu.stat.aged);
+
 	return young;
 }
 
@@ -196,6 +201,7 @@ static bool notifier_test_young(struct kvm_notifier *n, unsigned long addr)
 {
 	struct kvm *kvm = notifier_kvm(n);
 
+	trace_kvm_test_age_hva(addr);
 	atomic64_inc(&kvm->mmu.stat.test_age_hva);
 	return age_range(kvm, addr, addr + 1, false);
 }
