@@ -94,7 +94,7 @@ struct kvm_exit {
 			gva_t gva;
 			u32 access;		/* enum kvm_access of the access */
 			bool gva_valid;
-			bool walk;		/* on a guest page-table access, not the final one */
+			bool walk;		/* on a guest page-table access, not the last */
 			bool present;		/* an spte was there but too weak */
 		} mem;
 		struct {

@@ -140,17 +140,18 @@ static int fault_descend(struct fault *f, u64 *sptep, int level)
 
 	if (spte_is_table(old))
 		return 0;
+	if (spte_is_tracked(old)) {
+		spte_change(&f->batch, sptep, old, 0, level);
+		return -EAGAIN;
+	}
 	if (!vcpu->mmu_cache.count)
 		return FAULT_MEMORY;
 	table = vcpu->mmu_cache.table[vcpu->mmu_cache.count - 1];
-	if (!old) {
+	if (old) {
+		linked = table_split(&f->batch, sptep, old, level, table);
+	} else {
 		table->level = level - 1;
 		linked = spte_change(&f->batch, sptep, 0, table_entry(table), level);
-	} else if (spte_is_tracked(old)) {
-		spte_change(&f->batch, sptep, old, 0, level);
-		return -EAGAIN;
-	} else {
-		linked = table_split(&f->batch, sptep, old, level, table);
 	}
 	if (!linked)
 		return -EAGAIN;
