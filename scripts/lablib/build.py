@@ -78,7 +78,7 @@ def key_of(checkout, words):
 	return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def modules(kernel_name, flavour="cloud", words=(), checkout=util.REPO):
+def modules(kernel_name, flavour="amd64", words=(), checkout=util.REPO):
 	"""The folder with kvm.ko, kvm-amd.ko, kvm-intel.ko for a kernel.
 
 	Built when the sources changed since the last time; words are extra make

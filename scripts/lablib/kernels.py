@@ -159,7 +159,7 @@ def cached(name, flavour):
 	return kernel if kernel.vmlinux.exists() else None
 
 
-def resolve(name, flavour="cloud"):
+def resolve(name, flavour="amd64"):
 	"""The kernel called name: found, downloaded and unpacked on first use."""
 	if name not in suites.KERNELS:
 		raise util.LabError("No kernel is called %s: use one of %s." %

@@ -32,7 +32,7 @@ class Machine:
 	"""Everything that describes one run; see scripts/lab run --help."""
 
 	def __init__(self, vendor, kernel, modules=None, stock=False,
-		     flavour="cloud", smp=1, mem=1024, icount=False, append="",
+		     flavour="amd64", smp=1, mem=1024, icount=False, append="",
 		     disks=(), cpu_model=None, extra_modules=(), load=True,
 		     shell=False, cold=False):
 		if modules is None and not stock:
