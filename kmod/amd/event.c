@@ -134,6 +134,7 @@ static void event_interrupted(struct svm_vcpu *svm, struct kvm_exit *exit, bool 
 	ev->vector = info & SVM_EVENT_VECTOR;
 	ev->has_error = info & SVM_EVENT_ERROR;
 	ev->error_code = exit->intr_error;
+	ev->insn_len = 0;
 
 	switch (info & SVM_EVENT_TYPE) {
 	case SVM_EVENT_INTR:
@@ -160,15 +161,13 @@ static void event_interrupted(struct svm_vcpu *svm, struct kvm_exit *exit, bool 
 	exit->events_taken = ev->type != KVM_EVENT_NONE;
 }
 
-/* Fill exit->vectoring from exit->intr_info. */
+/* An injected software interrupt has left, or an event was cut short: fill in which. */
 void svm_event_taken(struct svm_vcpu *svm, struct kvm_exit *exit)
 {
 	bool soft = svm->slow & SVM_SLOW_SOFT;
 
 	svm->slow &= ~SVM_SLOW_SOFT;
-	exit->vectoring = (struct kvm_event) { .type = KVM_EVENT_NONE };
-	exit->events_taken = false;
-	if (unlikely(exit->intr_info & SVM_EVENT_VALID))
+	if (exit->intr_info & SVM_EVENT_VALID)
 		event_interrupted(svm, exit, soft);
 }
 

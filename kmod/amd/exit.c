@@ -174,7 +174,11 @@ void svm_exit_facts(struct kvm_vcpu *vcpu, struct kvm_exit *exit)
 	exit->intr_error = control->exit_int_error;
 	exit->insn_len = exit_insn_len(svm);
 	exit->insn_bytes = 0;
-	svm_event_taken(svm, exit);
+	exit->events_taken = false;
+	exit->vectoring.type = KVM_EVENT_NONE;
+	if (unlikely((svm->slow & SVM_SLOW_SOFT) ||
+		     (exit->intr_info & SVM_EVENT_VALID)))
+		svm_event_taken(svm, exit);
 	if (exit->kind != KVM_FACT_CPUID)
 		exit_details(svm, exit);
 }

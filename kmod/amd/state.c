@@ -2,8 +2,8 @@
 /*
  * Guest state that lives in the control block.
  *
- * The block is ordinary memory: everything lazy is read at once, and the "lazy"
- * registers are fetched right after each exit (svm_lazy_load()).
+ * The block is ordinary memory: "lazy" registers are fetched from it right after
+ * each exit (switch.c).
  *
  * Three things differ between what the guest sees and what the CPU has:
  *  EFER.SVME	always set in hardware ("VMRUN", canonicalization and consistency
@@ -17,27 +17,6 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include "svm.h"
-
-/*
- * The kvm_vendor_ops callback, and the tail of every exit. Cheaper than deciding
- * what of @mask to load.
- */
-void svm_lazy_load(struct kvm_vcpu *vcpu, u32 mask)
-{
-	struct svm_vcpu *svm = to_svm(vcpu);
-	const struct svm_save *save = &svm->vmcb->save;
-	struct kvm_vcpu_regs *regs = &vcpu->regs;
-
-	regs->gpr[KVM_RSP] = save->rsp;
-	regs->rip = save->rip;
-	regs->rflags = save->rflags;
-	regs->cr0 = save->cr0 | svm->cr0_hidden;
-	regs->cr3 = save->cr3;
-	regs->cr4 = save->cr4 & ~svm->cr4_hidden;
-	regs->efer = save->efer & ~EFER_SVME;
-	regs->avail = ~0U;
-	regs->dirty = 0;
-}
 
 /* Write back what came without its set_*() operation. loaded */
 void svm_lazy_store(struct kvm_vcpu *vcpu)

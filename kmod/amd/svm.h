@@ -109,6 +109,7 @@ void svm_vcpu_update(struct kvm_vcpu *vcpu);
 void svm_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
 void svm_vcpu_put(struct kvm_vcpu *vcpu);
 void svm_switch_to_guest(struct kvm_vcpu *vcpu);
+void svm_lazy_load(struct kvm_vcpu *vcpu, u32 mask);
 int svm_enter(struct kvm_vcpu *vcpu);
 void svm_host_event(struct kvm_vcpu *vcpu);
 void svm_tsc_aux_changed(struct svm_vcpu *svm);
@@ -119,7 +120,6 @@ void svm_set_root(struct kvm_vcpu *vcpu, hpa_t root, int levels);
 int svm_world_switch(struct kvm_vcpu_regs *regs, hpa_t vmcb_pa, hpa_t host_pa);
 
 /* --- state.c */
-void svm_lazy_load(struct kvm_vcpu *vcpu, u32 mask);
 void svm_lazy_store(struct kvm_vcpu *vcpu);
 void svm_cr_fixup(struct svm_vcpu *svm);
 void svm_cr_intercepts(struct svm_vcpu *svm);

@@ -6,7 +6,6 @@
 #include <asm/asm.h>
 #include <linux/sched.h>
 #include <asm/debugreg.h>
-#include <asm/desc.h>
 #include <asm/msr-index.h>
 #include <compat/entry.h>
 #include <compat/mcheck.h>
@@ -24,6 +23,15 @@ static __always_inline void host_state_save(const struct svm_cpu *cpu)
 	asm volatile("1: vmsave %%rax\n2:\n"
 		     _ASM_EXTABLE(1b, 2b)
 		     : : "a" (cpu->host_pa) : "memory");
+}
+
+/* The selector of this CPU's local descriptor table; 0 for nearly every process. */
+static __always_inline u32 host_ldt(void)
+{
+	u32 selector;
+
+	asm volatile("sldt %0" : "=r" (selector));
+	return selector;
 }
 
 /* The kvm_vendor_ops callback. */
@@ -141,18 +149,27 @@ static void registers_to_vmcb(struct svm_vcpu *svm)
 			 (regs->cr8 & SVM_VINTR_TPR);
 }
 
-static void registers_from_vmcb(struct svm_vcpu *svm)
+/* All of the lazy registers: cheaper than asking for them one by one later. */
+static __always_inline void registers_from_vmcb(struct svm_vcpu *svm)
 {
-	struct kvm_vcpu_regs *regs = &svm->vcpu.regs;
 	const struct svm_save *save = &svm->vmcb->save;
+	struct kvm_vcpu_regs *regs = &svm->vcpu.regs;
 
-	regs->gpr[KVM_RAX] = save->rax;
-	regs->cr2 = save->cr2;
-	regs->dr6 = save->dr6;
-	regs->cr8 = svm->vmcb->control.vintr & SVM_VINTR_TPR;
-	svm_lazy_load(&svm->vcpu, ~0U);
-	if (KVM_SEEDED_FAULT(2))
-		regs->gpr[KVM_R15] = 0;
+	regs->gpr[KVM_RSP] = save->rsp;
+	regs->rip = save->rip;
+	regs->rflags = save->rflags;
+	regs->cr0 = save->cr0 | svm->cr0_hidden;
+	regs->cr3 = save->cr3;
+	regs->cr4 = save->cr4 & ~svm->cr4_hidden;
+	regs->efer = save->efer & ~EFER_SVME;
+	regs->avail = ~0U;
+	regs->dirty = 0;
+}
+
+/* The kvm_vendor_ops callback. Nothing but a new vcpu needs it. */
+void svm_lazy_load(struct kvm_vcpu *vcpu, u32 mask)
+{
+	registers_from_vmcb(to_svm(vcpu));
 }
 
 /* What the TLB was told to do has been done, for this entry did happen. */
@@ -170,7 +187,6 @@ int svm_enter(struct kvm_vcpu *vcpu)
 	struct svm_cpu *cpu = this_cpu_ptr(&svm_cpu);
 	struct svm_control *control = &svm->vmcb->control;
 	const struct svm_save *save = &svm->vmcb->save;
-	unsigned long ldt;
 
 	if (unlikely(vcpu->regs.dirty & SVM_LAZY_CRS))
 		svm_lazy_store(vcpu);
@@ -184,8 +200,7 @@ int svm_enter(struct kvm_vcpu *vcpu)
 	 * Another thread of the VMM can give this CPU a new LDT at any time, and
 	 * free the old one; what switch_to_guest() kept must not bring that back.
 	 */
-	store_ldt(ldt);
-	if (unlikely(ldt))
+	if (unlikely(host_ldt()))
 		host_state_save(cpu);
 
 	if (guest_run(svm, cpu->host_pa))
@@ -194,6 +209,12 @@ int svm_enter(struct kvm_vcpu *vcpu)
 	/* #VMEXIT has switched the host's breakpoints off. */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
+	vcpu->regs.gpr[KVM_RAX] = save->rax;
+	if (KVM_SEEDED_FAULT(2))
+		vcpu->regs.gpr[KVM_R15] = 0;
+	vcpu->regs.cr2 = save->cr2;
+	vcpu->regs.dr6 = save->dr6;
+	vcpu->regs.cr8 = control->vintr & SVM_VINTR_TPR;
 	registers_from_vmcb(svm);
 	if (unlikely(svm->slow))
 		slow_after_exit(svm);
