@@ -449,14 +449,18 @@ static unsigned int emul_quick_skip(struct kvm_vcpu *vcpu, u64 rip, bool *wide)
 	struct x86_fault fault;
 	struct kvm_segment cs;
 	u64 linear = rip, word;
+	u32 code;
 	gpa_t gpa;
 
 	kvm_vendor->get_segment(vcpu, KVM_CS, &cs);
 	*wide = cs.l && (vcpu_efer(vcpu) & EFER_LMA);
 	if (!*wide)
 		linear = (u32)(cs.base + rip);
-	if (offset_in_page(linear) > PAGE_SIZE - sizeof(u32) ||
-	    gwalk_translate(vcpu, linear, 0, &gpa, &fault) ||
+	if (offset_in_page(linear) > PAGE_SIZE - sizeof(u32))
+		return 0;
+	if (likely(*wide) && likely(fetch_word(vcpu, linear, &code)))
+		return emul_quick_length(code);
+	if (gwalk_translate(vcpu, linear, 0, &gpa, &fault) ||
 	    guestmem_read_word(vcpu, gpa, sizeof(u32), &word))
 		return 0;
 	return emul_quick_length(word);

@@ -95,6 +95,9 @@ enum guestmem_kind guestmem_kind(struct kvm_vcpu *vcpu, gpa_t gpa);
 /* One naturally atomic read of 4 or 8 bytes within a page. 0 or -EFAULT. */
 int guestmem_read_word(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val);
 
+/* fetch.c */
+bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word);
+
 /* emulate.c */
 void emul_load(struct kvm_vcpu *vcpu);		/* registers -> exec */
 void emul_commit(struct kvm_vcpu *vcpu);	/* exec -> general registers */

@@ -100,6 +100,12 @@ bool unit_user_ok(const void *uaddr, unsigned long len);
 	r_;								\
 })
 
+#define unsafe_get_user(x, p, label)					\
+do {									\
+	if (get_user(x, p))						\
+		goto label;						\
+} while (0)
+
 static inline unsigned long copy_from_user(void *to, const void *from, unsigned long n)
 {
 	if (!unit_user_ok(from, n))

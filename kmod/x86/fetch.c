@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first bytes of the instruction that made the guest exit, in few steps.
+ *
+ * On hardware that does not say how long an instruction is, every CPUID, HLT or
+ * RDMSR needs a walk through four levels of the guest's tables. This one is for
+ * what is true nearly always: long mode, all tables and the code in one memslot,
+ * and entries the CPU has just used. Anything else is left to gwalk_translate().
+ */
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+#include <kvm/memslot.h>
+#include <kvm/vm.h>
+#include "emulator.h"
+
+#define PTE_PRESENT	BIT_ULL(0)
+#define PTE_LARGE	BIT_ULL(7)
+#define PTE_ADDR	GENMASK_ULL(51, 12)
+#define CR4_LA57	BIT(12)
+
+/* The memslot as bytes of the VMM's memory; on the stack. */
+struct window {
+	gpa_t base;
+	u64 size;
+	hva_t hva;
+};
+
+static bool window_open(struct kvm_vcpu *vcpu, struct window *w)
+{
+	const struct kvm_emulator *em = vcpu->emul;
+	const struct kvm_memslot *slot = em->slot;
+
+	/* Generations do not repeat in a VM, so an equal one is this very snapshot. */
+	if (!slot || em->slot_generation != memslots_get(vcpu->kvm)->generation)
+		return false;
+	w->base = gfn_to_gpa(slot->base_gfn);
+	w->size = (u64)slot->npages << PAGE_SHIFT;
+	w->hva = slot->userspace_addr;
+	return user_access_begin((void __user *)w->hva, w->size);
+}
+
+/* Where @gpa is in the VMM's memory; the guest chooses it, so no speculation past the slot. */
+static __always_inline hva_t window_hva(const struct window *w, gpa_t gpa)
+{
+	return w->hva + array_index_nospec(gpa - w->base, w->size);
+}
+
+#define window_get(w, gpa, val, label)					\
+do {									\
+	if (unlikely((gpa) - (w)->base >= (w)->size))			\
+		goto label;						\
+	unsafe_get_user(val, (typeof(val) __user *)window_hva(w, gpa), label); \
+} while (0)
+
+/**
+ * fetch_word() - four bytes of code at @linear, if that is quick
+ * @vcpu: loaded, in 64-bit mode with paging, kvm->srcu held
+ * @linear: not within the last three bytes of a page
+ * @word: the bytes, little-endian
+ *
+ * The CPU has just fetched and executed them: rights and reserved bits need no
+ * second check, and accessed flags are set. Context: may sleep.
+ * Return: true, or false: take the long way.
+ */
+bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
+{
+	gpa_t table = vcpu_cr3(vcpu) & PTE_ADDR;
+	unsigned int shift;
+	struct window w;
+	u64 entry, mask;
+
+	if ((vcpu_cr4(vcpu) & CR4_LA57) || !window_open(vcpu, &w))
+		return false;
+	for (shift = 39; ; shift -= 9) {
+		window_get(&w, table + ((linear >> shift) & 511) * 8, entry, out);
+		if (!(entry & PTE_PRESENT))
+			goto out;
+		table = entry & PTE_ADDR;
+		if (shift == 12 || (entry & PTE_LARGE))
+			break;
+	}
+	if (shift > 30)
+		goto out;
+	mask = (1ULL << shift) - 1;
+	window_get(&w, (table & ~mask) | (linear & mask), *word, out);
+	user_access_end();
+	return true;
+
+out:
+	user_access_end();
+	return false;
+}
