@@ -120,12 +120,23 @@ static bool gwalk_is_leaf(const struct gwalk *w, u64 entry)
 	return w->level == 3;
 }
 
+/*
+ * AMD CPUs under NPT walk the directory-pointer entries like any other, and some
+ * (QEMU's) mark them accessed.
+ */
+static u64 gwalk_pdpte_reserved(const struct gwalk *w)
+{
+	u64 reserved = w->reserved | PTE_NX | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+
+	return kvm_vendor->isa == KVM_ISA_SVM ? reserved & ~PTE_ACCESSED : reserved;
+}
+
 static bool gwalk_reserved_set(const struct gwalk *w, u64 entry)
 {
 	u64 reserved = w->reserved;
 
 	if (gwalk_is_pdpte(w))
-		return entry & (reserved | PTE_NX | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1));
+		return entry & gwalk_pdpte_reserved(w);
 	if (!w->pae) {
 		if (w->level == 1 || !gwalk_is_leaf(w, entry))
 			return false;

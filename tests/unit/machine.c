@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "machine.h"
 
-#define TABLES		0x80000UL
-
 struct machine m;
 bool unit_signal_pending;
 
-static struct kvm_memslot ram_slot, rom_slot;
+static struct kvm_memslot ram_slot, rom_slot, device_slot;
 static struct kvm_memslots slots;
 static u64 next_table;
 
@@ -15,7 +13,8 @@ bool unit_user_ok(const void *uaddr, unsigned long len)
 	const u8 *p = uaddr;
 
 	return (p >= m.ram && p + len <= m.ram + RAM_SIZE) ||
-	       (p >= m.rom && p + len <= m.rom + ROM_SIZE);
+	       (p >= m.rom && p + len <= m.rom + ROM_SIZE) ||
+	       (p >= m.device && p + len <= m.device + DEVICE_SIZE);
 }
 
 struct kvm_memslots *memslots_get(struct kvm *kvm)
@@ -29,6 +28,8 @@ struct kvm_memslot *memslot_find(const struct kvm_memslots *s, gfn_t gfn)
 		return &ram_slot;
 	if (gfn - rom_slot.base_gfn < rom_slot.npages)
 		return &rom_slot;
+	if (m.device_is_memory && gfn - device_slot.base_gfn < device_slot.npages)
+		return &device_slot;
 	return NULL;
 }
 
@@ -145,14 +146,15 @@ static void set_shadow(struct kvm_vcpu *vcpu, u32 shadow)
 	m.shadow = shadow;
 }
 
-static const struct kvm_vendor_ops vendor = {
+struct kvm_vendor_ops machine_vendor = {
+	.isa = KVM_ISA_VMX,
 	.get_segment = get_segment,
 	.get_cpl = get_cpl,
 	.get_shadow = get_shadow,
 	.set_shadow = set_shadow,
 };
 
-const struct kvm_vendor_ops *kvm_vendor = &vendor;
+const struct kvm_vendor_ops *kvm_vendor = &machine_vendor;
 
 static void machine_segments(enum kvm_mode mode)
 {
@@ -189,6 +191,9 @@ void machine_reset(enum kvm_mode mode)
 	rom_slot.npages = ROM_SIZE >> PAGE_SHIFT;
 	rom_slot.userspace_addr = (unsigned long)m.rom;
 	rom_slot.flags = KVM_MEM_READONLY;
+	device_slot.base_gfn = DEVICE_GPA >> PAGE_SHIFT;
+	device_slot.npages = DEVICE_SIZE >> PAGE_SHIFT;
+	device_slot.userspace_addr = (unsigned long)m.device;
 	slots.generation++;
 	vcpu->kvm = &m.kvm;
 	vcpu->run = &m.run;

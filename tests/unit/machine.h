@@ -10,10 +10,14 @@
 #include <kvm/vendor.h>
 #include "emulator.h"
 
+#ifndef RAM_SIZE
 #define RAM_SIZE	(1UL << 20)	/* at 0 */
+#endif
+#define TABLES		(RAM_SIZE / 2)	/* where machine_map() makes page tables */
 #define ROM_GPA		0x200000UL
 #define ROM_SIZE	0x2000UL
-#define DEVICE_GPA	0x300000UL	/* no slot */
+#define DEVICE_GPA	0x300000UL	/* no slot, unless .device_is_memory */
+#define DEVICE_SIZE	0x2000UL
 
 struct machine {
 	struct kvm kvm;
@@ -22,6 +26,8 @@ struct machine {
 	u8 pio_page[PAGE_SIZE];
 	u8 ram[RAM_SIZE];
 	u8 rom[ROM_SIZE];
+	u8 device[DEVICE_SIZE];
+	bool device_is_memory;
 	struct kvm_segment seg[8];
 	enum kvm_mode mode;
 	int cpl;
@@ -37,6 +43,7 @@ struct machine {
 };
 
 extern struct machine m;
+extern struct kvm_vendor_ops machine_vendor;
 
 /* Back to reset: empty memory, flat segments, @mode without paging, RIP 0x1000. */
 void machine_reset(enum kvm_mode mode);
@@ -45,7 +52,7 @@ void machine_code(const void *bytes, unsigned int len);
 /* emulate_insn() with no facts. */
 int machine_emulate(void);
 int machine_skip(void);
-/* Map gva -> gpa (4 KiB) with @flags in 4-level tables at 0x80000; turns paging on. */
+/* Map gva -> gpa (4 KiB) with @flags in 4-level tables; turns paging on. */
 void machine_map(u64 gva, u64 gpa, u64 flags);
 
 #endif

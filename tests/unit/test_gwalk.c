@@ -232,8 +232,13 @@ TEST(pae)
 	CHECK_EQ(walk(gva, KVM_ACCESS_READ), -EFAULT);
 	CHECK_EQ(fault.error, 9);
 	*entry(L2, 5) &= ~BIT_ULL(55);
+	*entry(ROOT + 0x20, 3) |= A;
+	CHECK_EQ(walk(gva, KVM_ACCESS_READ), -EFAULT);
+	machine_vendor.isa = KVM_ISA_SVM;
+	CHECK_EQ(walk(gva, KVM_ACCESS_READ), 0);
 	*entry(ROOT + 0x20, 3) |= W;
 	CHECK_EQ(walk(gva, KVM_ACCESS_READ), -EFAULT);
+	machine_vendor.isa = KVM_ISA_VMX;
 	*entry(ROOT + 0x20, 3) = 0;
 	CHECK_EQ(walk(gva, KVM_ACCESS_EXEC), -EFAULT);
 	CHECK_EQ(fault.error, 0);	/* NXE and SMEP are off: no fetch bit */
