@@ -14,7 +14,7 @@ TOP := $(CURDIR)
 export KVM_SWAP_FAULT KVM_SWAP_STRICT
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install uninstall dkms-install dkms-remove check unit test demo bench \
+.PHONY: FORCE all modules install uninstall dkms-install dkms-remove check unit test demo bench \
 	clean help
 
 NEED_KERNEL := all modules install uninstall
@@ -26,7 +26,7 @@ endif
 CONFIGURED_FOR := $(shell sed -n 's/^KVM_KERNEL_DIR := //p' generated/config.mk 2>/dev/null)
 ifneq ($(KDIR),)
 ifneq ($(abspath $(KDIR)),$(CONFIGURED_FOR))
-.PHONY: generated/config.mk
+generated/config.mk: FORCE
 endif
 endif
 

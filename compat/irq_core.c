@@ -5,6 +5,7 @@
  */
 #include <linux/types.h>
 #include <asm/entry-common.h>
+#include <asm/irq_vectors.h>
 #include <asm/trapnr.h>
 #include <compat/irq.h>
 

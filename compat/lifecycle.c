@@ -3,6 +3,7 @@
  * CPU hotplug, suspend and shutdown.
  */
 #include <linux/cpuhotplug.h>
+#include <linux/errno.h>
 #include <linux/irqflags.h>
 #include <linux/printk.h>
 #include <linux/syscore_ops.h>

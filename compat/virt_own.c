@@ -14,7 +14,7 @@
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
 #ifdef KVM_HAVE_CRASH_VMCLEAR
-#include <asm/kexec.h>
+#include <linux/kexec.h>
 #endif
 #include <asm/msr-index.h>
 #include <asm/perf_event.h>
@@ -86,15 +86,6 @@ off:
 	return;
 }
 
-static void virt_stgi(void)
-{
-	asm goto("1: stgi\n\t"
-		 _ASM_EXTABLE(1b, %l[off])
-		 : : : "memory" : off);
-off:
-	return;
-}
-
 static int vmx_cpu_enable(void)
 {
 	int ret;
@@ -140,6 +131,17 @@ static void svm_cpu_disable(void)
 	wrmsrq(MSR_EFER, efer & ~EFER_SVME);
 }
 
+#ifdef KVM_HAVE_EMERGENCY_VIRT_CALLBACK
+
+static void virt_stgi(void)
+{
+	asm goto("1: stgi\n\t"
+		 _ASM_EXTABLE(1b, %l[off])
+		 : : : "memory" : off);
+off:
+	return;
+}
+
 /* On every CPU of a dying machine, IRQs off or in an NMI, in the middle of anything. */
 static void virt_emergency(void)
 {
@@ -162,8 +164,6 @@ static void virt_emergency(void)
 	virt_stgi();
 	svm_cpu_disable();
 }
-
-#ifdef KVM_HAVE_EMERGENCY_VIRT_CALLBACK
 
 static int emergency_register(void)
 {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Until 6.6 a crash with kexec asked for VMCLEAR through this pointer. */
+#include <linux/kexec.h>
 #include <linux/rcupdate.h>
-#include <asm/page.h>
-#include <asm/ptrace.h>
-#include <asm/kexec.h>
 
 void probe(void (*cb)(void));
 void probe(void (*cb)(void))

@@ -5,10 +5,14 @@
 #ifndef KVM_COMPAT_FSGS_H
 #define KVM_COMPAT_FSGS_H
 
+#include "config.h"
 #include <linux/sched.h>
 #include <asm/processor.h>
 #include <asm/fsgsbase.h>
-#include "config.h"
+#ifdef KVM_HAVE_GSSEG_H
+#include <asm/gsseg.h>
+#endif
+#include <asm/special_insns.h>
 
 /*
  * [I] With FSGSBASE user code changes its bases without telling: after this

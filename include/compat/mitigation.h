@@ -106,13 +106,34 @@ static __always_inline bool kvm_has_spec_ctrl(void)
 static __always_inline void kvm_spec_ctrl_enter(u64 guest)
 {
 	if (kvm_has_spec_ctrl() && guest != kvm_host_spec_ctrl())
-		native_wrmsrl(MSR_IA32_SPEC_CTRL, guest);
+		native_wrmsrq(MSR_IA32_SPEC_CTRL, guest);
 }
 
 static __always_inline void kvm_spec_ctrl_exit(u64 guest)
 {
 	if (kvm_has_spec_ctrl() && guest != kvm_host_spec_ctrl())
-		native_wrmsrl(MSR_IA32_SPEC_CTRL, kvm_host_spec_ctrl());
+		native_wrmsrq(MSR_IA32_SPEC_CTRL, kvm_host_spec_ctrl());
+}
+
+/*
+ * [I] SVM is on for guests on this CPU from now on, or no longer. Where SRSO is
+ * mitigated by reduced speculation (Zen 5), the kernel leaves that bit to the
+ * hypervisor, since it costs speed and only guests make it needed.
+ */
+static inline void kvm_mitigate_svm_cpu(bool guests)
+{
+#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
+	u64 cfg;
+
+	if (!boot_cpu_has(X86_FEATURE_SRSO_BP_SPEC_REDUCE))
+		return;
+	rdmsrq(MSR_ZEN4_BP_CFG, cfg);
+	if (guests)
+		cfg |= BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	else
+		cfg &= ~BIT_ULL(MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	wrmsrq(MSR_ZEN4_BP_CFG, cfg);
+#endif
 }
 
 /* kvm.ko's module life: decides the modes once. 0 or -ENOMEM. May sleep. */

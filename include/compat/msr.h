@@ -13,6 +13,7 @@
 #define wrmsrq(msr, val)	wrmsrl(msr, val)
 #define rdmsrq_safe(msr, p)	rdmsrl_safe(msr, p)
 #define wrmsrq_safe(msr, val)	wrmsrl_safe(msr, val)
+#define native_wrmsrq(msr, val)	native_wrmsrl(msr, val)
 #endif
 
 #endif
