@@ -82,7 +82,7 @@ def check_parsers(tally):
 		if tape.status != 12 or \
 		   b"".join(tape.kept) != b"text \x1eLAB other 3\x1e\n":
 			tally.check("tape in pieces of %d" % cut, False)
-	found = tests.verdicts("vm: ok 1 - a\nvm: not ok 2 - b\n"
+	found = tests.verdicts("vm: ok 1 - a\nvm: not ok 2 - b: why\n"
 			       "x: ok 3 - c # SKIP no\nvm: 1..2\n")
 	tally.check("TAP verdicts", found == {"vm.a": "ok", "vm.b": "not ok",
 					      "x.c": "skip"}, found)

@@ -7,7 +7,7 @@ import tempfile
 
 from . import run, util
 
-VERDICT = re.compile(r"^(\S+): (ok|not ok) \d+ - ([^\s#]+)(?:.*(# SKIP))?",
+VERDICT = re.compile(r"^(\S+): (ok|not ok) \d+ - ([^\s#:]+)(?:.*(# SKIP))?",
 		     re.M)
 
 JOB = """#!/bin/sh
@@ -44,14 +44,19 @@ def verdicts(output):
 	return found
 
 
+# Each test has a limit of its own; this one is for a batch on a busy machine.
+TIMEOUT = 1200
+
+
 def batch(machine, patterns, timeout, sink, verbose):
+	"""Run the tests that match in one boot, tell what is worth telling."""
 	words = " ".join("'" + word.replace("'", "'\\''") + "'"
 			 for word in patterns)
 	with tempfile.NamedTemporaryFile("w", suffix=".sh") as job:
 		job.write(JOB % words)
 		job.flush()
 		result, folder = run.run(machine, job.name,
-					 payload(programs()), timeout, sink,
+					 payload(programs()), timeout or TIMEOUT, sink,
 					 verbose)
 	run.explain(result, folder)
 	return result
