@@ -8,6 +8,7 @@
 #include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/msr-index.h>
+#include <compat/mitigation.h>
 #include <compat/msr.h>
 #include <compat/virt.h>
 #include "svm.h"
@@ -55,6 +56,7 @@ int svm_cpu_enable(void)
 	if (err)
 		return err;
 
+	kvm_mitigate_svm_cpu(true);
 	wrmsrq(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(cpu->pages)));
 	if (svm_features.tsc_aux)
 		rdmsrq(MSR_TSC_AUX, cpu->tsc_aux);
@@ -72,6 +74,7 @@ int svm_cpu_enable(void)
 /* The kvm_vendor_ops callback. */
 void svm_cpu_disable(void)
 {
+	kvm_mitigate_svm_cpu(false);
 	kvm_virt_cpu_disable(X86_FEATURE_SVM);
 }
 

@@ -106,8 +106,14 @@ void svm_set_root(struct kvm_vcpu *vcpu, hpa_t root, int levels)
 	svm_flush_tlb(vcpu);
 }
 
+/*
+ * XSAVES and XRSTORS cannot be intercepted, and would read and write supervisor
+ * state of the host (shadow stacks) for a guest. With XSS clear they have none.
+ */
 static void slow_before_entry(struct svm_vcpu *svm)
 {
+	if (svm->slow & SVM_SLOW_XSS)
+		wrmsrq(MSR_IA32_XSS, 0);
 	if (svm->slow & SVM_SLOW_DR)
 		svm_dr_load(svm);
 	if (svm->slow & SVM_SLOW_NMI_STEP)
@@ -116,6 +122,8 @@ static void slow_before_entry(struct svm_vcpu *svm)
 
 static void slow_after_exit(struct svm_vcpu *svm)
 {
+	if (svm->slow & SVM_SLOW_XSS)
+		wrmsrq(MSR_IA32_XSS, svm_features.host_xss);
 	if (svm->slow & SVM_SLOW_DR)
 		svm_dr_save(svm);
 	if (svm->slow & (SVM_SLOW_IRET | SVM_SLOW_NMI_STEP))

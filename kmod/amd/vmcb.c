@@ -118,6 +118,7 @@ static void vmcb_control_init(struct svm_vcpu *svm)
 	/* Nothing optional before svm_vcpu_update() has seen a CPUID. */
 	svm_hide_optional(svm, true, true);
 	svm->cr4_guarded = true;
+	svm->has_tsc_aux = boot_cpu_has(X86_FEATURE_RDPID);
 
 	control->iopm_base_pa = __sme_set(virt_to_phys(svm_iopm));
 	control->msrpm_base_pa = __sme_set(virt_to_phys(svm_msrpm));
@@ -169,6 +170,7 @@ int svm_vcpu_init(struct kvm_vcpu *vcpu)
 
 	svm->vmcb_pa = __sme_set(virt_to_phys(svm->vmcb));
 	svm->asid_cpu = -1;
+	svm->slow = svm_features.host_xss ? SVM_SLOW_XSS : 0;
 	vmcb_control_init(svm);
 	vmcb_save_init(svm);
 	svm_set_efer(vcpu, 0);
@@ -203,8 +205,9 @@ void svm_vcpu_update(struct kvm_vcpu *vcpu)
 	bool rdtscp = guest_has(vcpu, X86_FEATURE_RDTSCP);
 
 	svm_hide_optional(svm, !rdtscp, !guest_has(vcpu, X86_FEATURE_INVPCID));
-	svm->has_tsc_aux = svm_features.tsc_aux &&
-			   (rdtscp || guest_has(vcpu, X86_FEATURE_RDPID));
+	/* RDPID cannot be intercepted, whether CPUID shows it or not. */
+	svm->has_tsc_aux = boot_cpu_has(X86_FEATURE_RDPID) ||
+			   (rdtscp && boot_cpu_has(X86_FEATURE_RDTSCP));
 	svm->cr4_guarded = vcpu->cr4_guest_rsvd & svm_features.cr4_present;
 	svm_cr_intercepts(svm);
 }
