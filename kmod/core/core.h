@@ -45,7 +45,7 @@ int vcpu_cache_init(void);	/* kvm_vendor is set */
 void vcpu_cache_exit(void);
 
 /* run.c */
-void run_init(void);		/* module init */
+void run_init(void);		/* kvm_vendor is set */
 /*
  * Between these two the vcpu's state is in reach of the vendor and follows the
  * thread from CPU to CPU; kvm->srcu is held. Called under vcpu->mutex.

@@ -27,7 +27,6 @@ static int __init kvm_init(void)
 	r = mmu_module_init();
 	if (r)
 		goto err_flush;
-	run_init();
 	preempt_notifier_inc();
 	stats_init();
 	return 0;

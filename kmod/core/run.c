@@ -12,6 +12,7 @@
 #include <compat/entry.h>
 #include <compat/fpu.h>
 #include <compat/mitigation.h>
+#include <compat/msr.h>
 #include <compat/preempt.h>
 #include <kvm/debug.h>
 #include <kvm/trace.h>
@@ -21,7 +22,9 @@
 /* Serial number of the vcpu that was in the guest on this CPU last; 0 none. */
 static DEFINE_PER_CPU(u64, last_serial);	/* [P] */
 
-static u64 host_xcr0 __read_mostly;	/* 0: no XSAVE, nothing to switch */
+/* What the host runs with; 0: no XSAVE, or nothing in XSS that a guest may not see. */
+static u64 host_xcr0 __read_mostly;
+static u64 host_xss __read_mostly;
 
 #define CR4_OSXSAVE	BIT(18)
 
@@ -38,18 +41,45 @@ static void xcr0_write(u64 val)
 	asm volatile("xsetbv" : : "a" ((u32)val), "d" ((u32)(val >> 32)), "c" (0));
 }
 
+/*
+ * SVM cannot take XSAVES from a guest, which would store the supervisor state of
+ * the host. VMX can, and does.
+ */
 void run_init(void)
 {
-	host_xcr0 = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xcr0_read() : 0;
+	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
+		return;
+	host_xcr0 = xcr0_read();
+	if (boot_cpu_has(X86_FEATURE_XSAVES) && kvm_vendor->isa == KVM_ISA_SVM)
+		rdmsrq(MSR_IA32_XSS, host_xss);
 }
 
-/* A guest that has not set CR4.OSXSAVE cannot tell which XCR0 it runs with. */
-static bool vcpu_has_own_xcr0(struct kvm_vcpu *vcpu)
+/* A guest that has not set CR4.OSXSAVE cannot tell what it runs with. */
+static bool vcpu_uses_xsave(const struct kvm_vcpu *vcpu)
 {
-	const struct kvm_vcpu_regs *regs = &vcpu->regs;
+	return !(vcpu->regs.avail & KVM_LAZY_CR4) || (vcpu->regs.cr4 & CR4_OSXSAVE);
+}
 
-	return regs->xcr0 != host_xcr0 && host_xcr0 &&
-	       (!(regs->avail & KVM_LAZY_CR4) || (regs->cr4 & CR4_OSXSAVE));
+static bool vcpu_has_own_xstate(const struct kvm_vcpu *vcpu)
+{
+	return ((host_xcr0 && vcpu->regs.xcr0 != host_xcr0) || host_xss) &&
+	       vcpu_uses_xsave(vcpu);
+}
+
+static void vcpu_xstate_to_guest(const struct kvm_vcpu *vcpu)
+{
+	if (vcpu->regs.xcr0 != host_xcr0)
+		xcr0_write(vcpu->regs.xcr0);
+	if (host_xss)
+		wrmsrq(MSR_IA32_XSS, 0);
+}
+
+static void vcpu_xstate_to_host(const struct kvm_vcpu *vcpu)
+{
+	if (vcpu->regs.xcr0 != host_xcr0)
+		xcr0_write(host_xcr0);
+	if (host_xss)
+		wrmsrq(MSR_IA32_XSS, host_xss);
 }
 
 /* Bring the vcpu's state to this CPU. [P] */
@@ -180,7 +210,7 @@ static void vcpu_switch_to_guest(struct kvm_vcpu *vcpu)
 static void vcpu_world_switch(struct kvm_vcpu *vcpu)
 {
 	u64 gen = atomic64_read(&vcpu->kvm->tlb_gen);
-	bool own_xcr0;
+	bool own_xstate;
 
 	vcpu->tlb_gen_entry = gen;
 	if (unlikely(vcpu->tlb_gen != gen)) {
@@ -190,16 +220,16 @@ static void vcpu_world_switch(struct kvm_vcpu *vcpu)
 	if (!KVM_SEEDED_FAULT(3))
 		kvm_fpu_before_entry(&vcpu->fpu);
 	trace_kvm_entry(vcpu);
-	own_xcr0 = vcpu_has_own_xcr0(vcpu);
-	if (unlikely(own_xcr0))
-		xcr0_write(vcpu->regs.xcr0);
+	own_xstate = vcpu_has_own_xstate(vcpu);
+	if (unlikely(own_xstate))
+		vcpu_xstate_to_guest(vcpu);
 
 	/* A flush counts only if the guest has really been entered with it. */
 	if (likely(!kvm_vendor->enter(vcpu)))
 		vcpu->tlb_gen = vcpu->tlb_gen_entry;
 
-	if (unlikely(own_xcr0))
-		xcr0_write(host_xcr0);
+	if (unlikely(own_xstate))
+		vcpu_xstate_to_host(vcpu);
 	kvm_mark_ibpb_exit_to_user();
 	smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
 	kvm_vendor->host_event(vcpu);

@@ -53,6 +53,7 @@ static int vendor_start(void)
 	r = hardware_init();
 	if (r)
 		goto err_cache;
+	run_init();
 	trace_exit_names_set(kvm_vendor->isa, kvm_vendor->exit_names);
 	r = kvmdev_register();
 	if (r)
