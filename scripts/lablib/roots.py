@@ -18,6 +18,12 @@ ENTER = r"""
 set -e
 root=$1; shift
 mount --make-rprivate /
+while [ "$1" != -- ]; do
+	mkdir -p "$root$2"
+	mount --bind "$1" "$root$2"
+	shift 2
+done
+shift
 mount -t proc proc "$root/proc"
 mount -t sysfs -o ro sysfs "$root/sys"
 mount -t tmpfs -o mode=755 dev "$root/dev"
@@ -38,10 +44,15 @@ def path(suite):
 	return util.cache() / "roots" / suite
 
 
-def enter(root, command):
-	"""Words that run a command inside a root with its own mounts."""
+def enter(root, command, binds=()):
+	"""Words that run a command inside a root with its own mounts.
+
+	binds: (folder of the machine, folder inside) pairs.
+	"""
+	words = [str(word) for pair in binds for word in pair]
 	return ["unshare", "--mount", "--pid", "--fork", "--kill-child",
-		"sh", "-c", ENTER, "lab-root", str(root)] + list(command)
+		"sh", "-c", ENTER, "lab-root", str(root)] + words + ["--"] + \
+		list(command)
 
 
 def environment():

@@ -30,7 +30,14 @@ def cache():
 		else:
 			path = os.path.expanduser("~/.cache/kvm-swap")
 	path = pathlib.Path(path).absolute()
-	path.mkdir(parents=True, exist_ok=True)
+	try:
+		path.mkdir(parents=True, exist_ok=True)
+	except OSError as error:
+		raise LabError("The cache folder %s cannot be made (%s): set "
+			       "KVM_SWAP_CACHE." % (path, error)) from None
+	if not os.access(path, os.W_OK):
+		raise LabError("The cache folder %s is not yours to write: run "
+			       "as root or set KVM_SWAP_CACHE." % path)
 	return path
 
 
