@@ -39,9 +39,8 @@ static void vmm_map_two_level(struct vmm *vm, uint64_t root, uint64_t va,
 		return;
 	}
 	CHECK(size == SZ_4K);
-	if (!pd[va >> 22])
+	if (!pd[va >> 22] || (pd[va >> 22] & PTE_PS))
 		pd[va >> 22] = vmm_table_new(vm) | PTE_P | PTE_W | PTE_U;
-	CHECK(!(pd[va >> 22] & PTE_PS));
 	pt = (uint32_t *)(vm->ram + (pd[va >> 22] & ~0xfffu));
 	pt[(va >> 12) & 1023] = pa | flags;
 }
@@ -63,9 +62,8 @@ void vmm_map(struct vmm *vm, enum vmm_mode mode, uint64_t root, uint64_t va,
 		entry = (uint64_t *)(vm->ram + root) + index;
 		if (size == 1ull << shift)
 			break;
-		CHECK(!(*entry & PTE_PS));
 		/* PAE's page-directory pointers have no W and U bits. */
-		if (!*entry)
+		if (!*entry || (*entry & PTE_PS))
 			*entry = vmm_table_new(vm) | PTE_P |
 				 (!is_long && shift == 30 ? 0 : PTE_W | PTE_U);
 		root = *entry & 0x000ffffffffff000ull;

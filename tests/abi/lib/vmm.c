@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "vmm.h"
 
+#include <cpuid.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,14 @@ const char *vmm_exit_name(unsigned int reason)
 	    exit_names[reason])
 		return exit_names[reason];
 	return "(other)";
+}
+
+bool vmm_on_tcg(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	__cpuid(0x40000000, eax, ebx, ecx, edx);
+	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;
 }
 
 int vmm_open(void)

@@ -182,7 +182,10 @@ struct kvm_cpuid_entry2 *vmm_cpuid_find(struct kvm_cpuid2 *cpuid,
 					uint32_t function, uint32_t index);
 void vmm_set_cpuid(struct vmm_vcpu *vcpu, struct kvm_cpuid2 *cpuid);
 
-/* Page tables in guest memory; root is the future CR3. */
+/*
+ * Page tables in guest memory; root is the future CR3. A larger page that is in
+ * the way of a new one disappears as a whole.
+ */
 uint64_t vmm_table_new(struct vmm *vm);
 void vmm_map(struct vmm *vm, enum vmm_mode mode, uint64_t root, uint64_t va,
 	     uint64_t pa, uint64_t size, uint64_t flags);
@@ -278,5 +281,7 @@ uint64_t vmm_now_ms(void);
 /* Pins the calling thread to the @nth allowed CPU (modulo their number). */
 int vmm_pin(unsigned int nth);
 int vmm_cpus(void);
+/* The machine is QEMU's TCG, which does not emulate all that a CPU does. */
+bool vmm_on_tcg(void);
 
 #endif
