@@ -13,7 +13,7 @@
 
 bool kvm_guest_work_pending(void)
 {
-#ifdef KVM_HAVE_XFER_PREPARE
+#if defined(KVM_HAVE_XFER_PREPARE) || defined(KVM_HAVE_ENTRY_VIRT_H)
 	if (irqs_disabled())
 		xfer_to_guest_mode_prepare();
 #endif

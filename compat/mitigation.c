@@ -123,9 +123,11 @@ void kvm_l1d_flush(void)
 	/* Bring in the translations first, so that the sweep is loads only. */
 	for (i = 0; i < L1D_FILL_SIZE; i += PAGE_SIZE)
 		(void)READ_ONCE(p[i]);
+	/* All translations are there before the first line is read. */
 	mb();
 	for (i = 0; i < L1D_FILL_SIZE; i += L1D_LINE)
 		(void)READ_ONCE(p[i]);
+	/* Every line has been read before the guest runs. */
 	rmb();
 }
 EXPORT_SYMBOL_GPL(kvm_l1d_flush);

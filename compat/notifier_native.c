@@ -11,9 +11,9 @@
 #include <compat/notifier.h>
 
 #ifdef KVM_HAVE_NOTIFIER_YOUNG_BOOL
-typedef bool kvm_young_t;
+#define YOUNG_RESULT	bool
 #else
-typedef int kvm_young_t;
+#define YOUNG_RESULT	int
 #endif
 
 static struct kvm_notifier *notifier_of(struct mmu_notifier *native)
@@ -45,16 +45,16 @@ static void notifier_end(struct mmu_notifier *native, const struct mmu_notifier_
 }
 
 /* Flushing or not is the same here: x86 does not flush for its own Accessed bit either. */
-static kvm_young_t notifier_clear_young(struct mmu_notifier *native, struct mm_struct *mm,
-					unsigned long start, unsigned long end)
+static YOUNG_RESULT notifier_clear_young(struct mmu_notifier *native, struct mm_struct *mm,
+					 unsigned long start, unsigned long end)
 {
 	struct kvm_notifier *n = notifier_of(native);
 
 	return n->ops->clear_young(n, start, end);
 }
 
-static kvm_young_t notifier_test_young(struct mmu_notifier *native, struct mm_struct *mm,
-				       unsigned long addr)
+static YOUNG_RESULT notifier_test_young(struct mmu_notifier *native, struct mm_struct *mm,
+					unsigned long addr)
 {
 	struct kvm_notifier *n = notifier_of(native);
 

@@ -2,11 +2,8 @@
 /* By 7.2, and in later 6.12 kernels, syscore callbacks were given a pointer of the client's. */
 #include <linux/syscore_ops.h>
 
-static const struct syscore_ops ops;
-static struct syscore syscore = { .ops = &ops };
-
-void probe(void);
-void probe(void)
+void probe(struct syscore *syscore);
+void probe(struct syscore *syscore)
 {
-	register_syscore(&syscore);
+	register_syscore(syscore);
 }

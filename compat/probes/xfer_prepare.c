@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Since 5.12 RCU's deferred wakeups on a tickless CPU are done before the last
- * look at pending work.
+ * look at pending work. Where <linux/entry-virt.h> is, it is there.
  */
-#if __has_include(<linux/entry-virt.h>)
-#include <linux/entry-virt.h>
-#else
 #include <linux/entry-kvm.h>
-#endif
 
 void probe(void);
 void probe(void)

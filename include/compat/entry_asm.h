@@ -52,7 +52,10 @@
 		X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
 .endm
 
-/* Undo what the guest taught the predictor of RET (Retbleed, SRSO). Clobbers rax, rcx, rdx, flags. */
+/*
+ * Undo what the guest taught the predictor of RET (Retbleed, SRSO). Clobbers rax,
+ * rcx, rdx and the flags.
+ */
 .macro KVM_UNTRAIN_RET
 #ifdef UNTRAIN_RET_VM
 	UNTRAIN_RET_VM
