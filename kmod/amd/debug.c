@@ -46,6 +46,9 @@ void svm_dr_load(struct svm_vcpu *svm)
 {
 	struct kvm_vcpu_regs *regs = &svm->vcpu.regs;
 
+	/* The host's DR7 must not arm addresses that a guest has chosen. */
+	if (hw_breakpoint_active())
+		set_debugreg(0UL, 7);
 	set_debugreg(regs->dr[0], 0);
 	set_debugreg(regs->dr[1], 1);
 	set_debugreg(regs->dr[2], 2);
