@@ -36,6 +36,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_CHECK_EXTENSION_VM, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPU_ID, .value = KVM_VCPU_ID_MAX },
 	{ .cap = KVM_CAP_IMMEDIATE_EXIT, .value = 1 },
+	{ .cap = KVM_CAP_LAST_CPU, .value = 1 },
 };
 
 int caps_check(unsigned long cap)
