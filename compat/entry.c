@@ -2,23 +2,12 @@
 /*
  * Return-to-user work on the way into the guest.
  */
-#include <compat/config.h>
+#include <linux/export.h>
 #include <linux/kvm.h>
-#ifdef KVM_HAVE_ENTRY_VIRT_H
-#include <linux/entry-virt.h>
-#else
-#include <linux/entry-kvm.h>
-#endif
 #include <compat/entry.h>
 
-bool kvm_guest_work_pending(void)
-{
-#if defined(KVM_HAVE_XFER_PREPARE) || defined(KVM_HAVE_ENTRY_VIRT_H)
-	if (irqs_disabled())
-		xfer_to_guest_mode_prepare();
-#endif
-	return __xfer_to_guest_mode_work_pending();
-}
+DEFINE_PER_CPU(unsigned long, kvm_rcu_noted);
+EXPORT_PER_CPU_SYMBOL_GPL(kvm_rcu_noted);
 
 #ifdef KVM_HAVE_XFER_WORK_VOID
 

@@ -5,7 +5,8 @@
 #include <linux/cpuhotplug.h>
 #include <linux/errno.h>
 #include <linux/irqflags.h>
-#include <linux/printk.h>
+#include <linux/notifier.h>
+#include <linux/reboot.h>
 #include <linux/syscore_ops.h>
 #include <compat/lifecycle.h>
 #include "virt.h"
@@ -35,9 +36,6 @@ static int lifecycle_cpu_up(unsigned int cpu)
 	ret = lifecycle_ops->cpu_up(cpu);
 	local_irq_restore(flags);
 
-	if (ret)
-		pr_err("kvm: CPU %u cannot run guests: enabling virtualization failed (%d).\n",
-		       cpu, ret);
 	return LIFECYCLE_MAY_REFUSE ? ret : 0;
 }
 
@@ -57,6 +55,37 @@ static void lifecycle_do_shutdown(void)
 	lifecycle_ops->shutdown();
 }
 
+/*
+ * Where the kernel has the online state, kexec runs the syscore shutdown too, which
+ * is as late as can be. Before, only reboot notifiers see every way down.
+ */
+#ifdef KVM_HAVE_CPUHP_KVM_ONLINE
+
+#define lifecycle_reboot_add()	do { } while (0)
+#define lifecycle_reboot_del()	do { } while (0)
+#define lifecycle_late_shutdown	lifecycle_do_shutdown
+
+#else
+
+static int lifecycle_reboot(struct notifier_block *nb, unsigned long how, void *data)
+{
+	lifecycle_do_shutdown();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block lifecycle_reboot_nb = {
+	.notifier_call = lifecycle_reboot,
+};
+
+#define lifecycle_reboot_add()	register_reboot_notifier(&lifecycle_reboot_nb)
+#define lifecycle_reboot_del()	unregister_reboot_notifier(&lifecycle_reboot_nb)
+
+static void lifecycle_late_shutdown(void)
+{
+}
+
+#endif
+
 #ifdef KVM_HAVE_SYSCORE_DATA
 
 static int lifecycle_suspend(void *data)
@@ -71,7 +100,7 @@ static void lifecycle_resume(void *data)
 
 static void lifecycle_shutdown(void *data)
 {
-	lifecycle_do_shutdown();
+	lifecycle_late_shutdown();
 }
 
 static const struct syscore_ops lifecycle_syscore_ops = {
@@ -102,7 +131,7 @@ static void lifecycle_resume(void)
 static struct syscore_ops lifecycle_syscore_ops = {
 	.suspend = lifecycle_suspend,
 	.resume = lifecycle_resume,
-	.shutdown = lifecycle_do_shutdown,
+	.shutdown = lifecycle_late_shutdown,
 };
 
 #define lifecycle_syscore_add()	register_syscore_ops(&lifecycle_syscore_ops)
@@ -124,11 +153,13 @@ int kvm_lifecycle_register(const struct kvm_lifecycle_ops *ops)
 		return ret;
 	}
 	lifecycle_syscore_add();
+	lifecycle_reboot_add();
 	return 0;
 }
 
 void kvm_lifecycle_unregister(void)
 {
+	lifecycle_reboot_del();
 	lifecycle_syscore_del();
 	cpuhp_remove_state_nocalls(LIFECYCLE_STATE);
 	lifecycle_ops = NULL;

@@ -31,8 +31,11 @@ EXPORT_SYMBOL_GPL(kvm_virt_exit);
 
 int kvm_virt_cpu_enable(int feature)
 {
-	int ret = x86_virt_get_ref(feature);
+	int ret;
 
+	if (kvm_virt_rebooting())
+		return -EBUSY;
+	ret = x86_virt_get_ref(feature);
 	return ret == -EFAULT ? -EIO : ret;
 }
 EXPORT_SYMBOL_GPL(kvm_virt_cpu_enable);

@@ -247,6 +247,8 @@ int kvm_virt_cpu_enable(int feature)
 
 	if (!boot_cpu_has(feature))
 		return -EOPNOTSUPP;
+	if (kvm_virt_rebooting())
+		return -EBUSY;
 	return feature == X86_FEATURE_VMX ? vmx_cpu_enable() : svm_cpu_enable();
 }
 EXPORT_SYMBOL_GPL(kvm_virt_cpu_enable);

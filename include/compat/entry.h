@@ -18,10 +18,18 @@
 
 #include <linux/context_tracking.h>
 #include <linux/instrumentation.h>
+#include <linux/irqflags.h>
+#include <linux/jiffies.h>
+#include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/vtime.h>
 #include "config.h"
+#ifdef KVM_HAVE_ENTRY_VIRT_H
+#include <linux/entry-virt.h>
+#else
+#include <linux/entry-kvm.h>
+#endif
 
 /**
  * kvm_guest_work_pending() - does the host want this thread before the guest does?
@@ -29,7 +37,14 @@
  * A signal, a reschedule or return-to-user work is waiting. Context: any for a
  * racy look; with IRQs off the answer holds until they are on again.
  */
-bool kvm_guest_work_pending(void);
+static __always_inline bool kvm_guest_work_pending(void)
+{
+#if defined(KVM_HAVE_XFER_PREPARE) || defined(KVM_HAVE_ENTRY_VIRT_H)
+	if (irqs_disabled())
+		xfer_to_guest_mode_prepare();
+#endif
+	return __xfer_to_guest_mode_work_pending();
+}
 
 /**
  * kvm_guest_work_handle() - do what kvm_guest_work_pending() saw
@@ -40,11 +55,26 @@ bool kvm_guest_work_pending(void);
  */
 int kvm_guest_work_handle(void);
 
+/* Jiffy in which RCU was last told that this CPU entered a guest. */
+DECLARE_PER_CPU(unsigned long, kvm_rcu_noted);
+
+/*
+ * Entering a guest is a quiescent state, as entering userspace is. Once per tick is
+ * enough: a longer stay is ended by the next tick, which moves the jiffy.
+ */
+static __always_inline void kvm_rcu_note(void)
+{
+	unsigned long now = jiffies;
+
+	if (__this_cpu_read(kvm_rcu_noted) == now)
+		return;
+	__this_cpu_write(kvm_rcu_noted, now);
 #ifdef KVM_HAVE_RCU_VIRT_NOTE_ARG
-#define __kvm_rcu_note()	rcu_virt_note_context_switch(smp_processor_id())
+	rcu_virt_note_context_switch(smp_processor_id());
 #else
-#define __kvm_rcu_note()	rcu_virt_note_context_switch()
+	rcu_virt_note_context_switch();
 #endif
+}
 
 /*
  * [I] Last thing before the world switch: from here on time is the guest's and
@@ -59,7 +89,7 @@ static __always_inline void kvm_guest_enter_irqoff(void)
 
 	if (!context_tracking_guest_enter()) {
 		instrumentation_begin();
-		__kvm_rcu_note();
+		kvm_rcu_note();
 		instrumentation_end();
 	}
 #else

@@ -60,6 +60,9 @@
 #ifdef UNTRAIN_RET_VM
 	UNTRAIN_RET_VM
 #else
+	/* The barrier asked for after guests only, unless UNTRAIN_RET does it anyway. */
+	ALTERNATIVE_2 "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT, \
+		"", X86_FEATURE_ENTRY_IBPB
 	UNTRAIN_RET
 #endif
 .endm

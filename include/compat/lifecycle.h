@@ -14,7 +14,7 @@
  * up all the same, so the callback has to remember that it could not be enabled.
  * suspend, resume: on the last CPU online, IRQs off; the others went through
  * cpu_down before and come back through cpu_up. shutdown: process context, once,
- * late in a restart, halt or kexec; userspace may still be running.
+ * in a restart, halt or kexec; userspace may still be running.
  */
 struct kvm_lifecycle_ops {
 	int (*cpu_up)(unsigned int cpu);

@@ -29,8 +29,9 @@ void kvm_virt_exit(int feature);
 
 /*
  * [I] Turn @feature's mode on or off on this CPU. enable: 0, -EBUSY (another
- * hypervisor has it), -EOPNOTSUPP (the kernel has cleared the feature), -EIO
- * (the CPU refused). disable: only after a successful enable.
+ * hypervisor has it, or the machine is going down), -EOPNOTSUPP (the kernel has
+ * cleared the feature), -EIO (the CPU refused). disable: only after a successful
+ * enable.
  */
 int kvm_virt_cpu_enable(int feature);
 void kvm_virt_cpu_disable(int feature);
