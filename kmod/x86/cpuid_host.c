@@ -100,6 +100,9 @@ static_assert(X86_FEATURE_UMIP / 32 == 16 && X86_FEATURE_FSRM / 32 == 18);
 			 X86_CR4_PSE | X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | \
 			 X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 
+/* XSAVE components whose instructions are offered. */
+#define XCR0_OFFERED	(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512)
+
 #define LAST_BASIC	0x1fU
 #define LAST_EXTENDED	0x80000021U
 
@@ -197,9 +200,7 @@ static void host_xsave_init(void)
 
 	x86_caps.xcr0 = 0;
 	if (x86_host_offers(X86_FEATURE_XSAVE))
-		x86_caps.xcr0 = kvm_fpu_supported_xcr0();
-	if (!x86_host_offers(X86_FEATURE_PKU))
-		x86_caps.xcr0 &= ~(u64)XFEATURE_MASK_PKRU;
+		x86_caps.xcr0 = kvm_fpu_supported_xcr0() & XCR0_OFFERED;
 	if (!(x86_caps.xcr0 & XFEATURE_MASK_SSE)) {
 		x86_caps.xcr0 = 0;
 		x86_caps.words[4] &= ~F(XSAVE);

@@ -27,7 +27,7 @@ static u64 *mce_bank_slot(struct kvm_vcpu *vcpu, u32 index)
 }
 
 /* Read a machine-check MSR. 0, or 1: no such MSR. */
-int mce_get(struct kvm_vcpu *vcpu, u32 index, u64 *val)
+int mce_get(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host_initiated)
 {
 	u64 *slot;
 
@@ -39,7 +39,7 @@ int mce_get(struct kvm_vcpu *vcpu, u32 index, u64 *val)
 		*val = vcpu->msrs.mcg_status;
 		return 0;
 	case MSR_IA32_MCG_CTL:
-		if (!(vcpu->msrs.mcg_cap & MCG_CTL_P))
+		if (!(vcpu->msrs.mcg_cap & MCG_CTL_P) && !host_initiated)
 			return 1;
 		*val = vcpu->msrs.mcg_ctl;
 		return 0;
@@ -55,19 +55,17 @@ int mce_get(struct kvm_vcpu *vcpu, u32 index, u64 *val)
 /*
  * Intel SDM, "IA32_MCi_CTL MSRs" and "IA32_MCi_STATUS MSRS": software may set a
  * control register to all or nothing and only clear a status. Bit 10 of bank 4's
- * control is cleared by Linux on AMD (a GART errata workaround).
+ * control, and bit 0 of bank 0's, are cleared by Linux for errata.
  */
 static bool mce_bank_valid(struct kvm_vcpu *vcpu, u32 index, u64 val,
 			   bool host_initiated)
 {
 	u32 reg = (index - MSR_IA32_MC0_CTL) & 3;
 
-	if (host_initiated)
-		return true;
 	if (reg == 0)
 		return val == 0 || (val | BIT(10) | BIT(0)) == ~0ULL;
 	if (reg == BANK_REG_STATUS)
-		return val == 0 || (vcpu->msrs.hwcr & HWCR_MC_STATUS_WREN);
+		return val == 0 || host_initiated || (vcpu->msrs.hwcr & HWCR_MC_STATUS_WREN);
 	return true;
 }
 

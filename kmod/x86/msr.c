@@ -39,7 +39,6 @@ struct msr_desc {
 
 #define MSR_LISTED	BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
 #define MSR_AMD_ONLY	BIT(1)	/* exists only where the vendor is SVM */
-#define MSR_INTEL_ONLY	BIT(2)
 
 static int msr_get_zero(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
@@ -55,6 +54,38 @@ static int msr_set_zero(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 static int msr_set_ignored(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	return 0;
+}
+
+/* Performance counters of CPUs that offer none: for userspace's state transfer. */
+static int msr_get_no_counter(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	*val = 0;
+	return !host;
+}
+
+static int msr_set_no_counter(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	return !host || val != 0;
+}
+
+/* What software expects to find on every CPU of some kind, and never changes. */
+static int msr_get_constant(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	switch (index) {
+	case MSR_EBC_FREQUENCY_ID:
+		*val = 1 << 24;		/* the core runs at its bus clock */
+		return 0;
+	case MSR_FSB_FREQ:
+		*val = 3;		/* a bus of 167 MHz */
+		return 0;
+	case MSR_IA32_PERF_STATUS:
+		*val = 1000 | 4ULL << 40;	/* one fixed performance state */
+		return 0;
+	case MSR_K7_CLK_CTL:
+		*val = 0x20000000;	/* the value the AMD errata ask for */
+		return 0;
+	}
+	return 1;
 }
 
 static int msr_get_vendor(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -126,6 +157,9 @@ static int msr_set_tsc_aux(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	if (!msr_tsc_aux_exists(vcpu, host))
 		return 1;
+	/* Intel's CPUs fault on the upper half, AMD's ignore it. */
+	if (kvm_vendor->isa == KVM_ISA_SVM)
+		val = (u32)val;
 	return msr_set_32bit(vcpu, index, val, host);
 }
 
@@ -308,7 +342,7 @@ static int msr_set_mtrr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 
 static int msr_get_mce(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
-	return mce_get(vcpu, index, val);
+	return mce_get(vcpu, index, val, host);
 }
 
 static int msr_set_mce(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
@@ -426,15 +460,18 @@ static int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
  * what firmware and kernels touch on every CPU of the kind.
  */
 static const struct msr_desc msr_table[] = {
+	MSR_RO(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, zero, 0),
 	MSR_RW(MSR_IA32_TSC, MSR_IA32_TSC, tsc, MSR_LISTED),
 	MSR_RO(MSR_IA32_PLATFORM_ID, MSR_IA32_PLATFORM_ID, zero, 0),
 	MSR_RW(MSR_IA32_APICBASE, MSR_IA32_APICBASE, apic_base, 0),
 	MSR_RO(MSR_IA32_EBL_CR_POWERON, MSR_IA32_EBL_CR_POWERON, zero, 0),
+	MSR_RO(MSR_EBC_FREQUENCY_ID, MSR_EBC_FREQUENCY_ID, constant, 0),
 	MSR_RW(MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_ADJUST, tsc_adjust, MSR_LISTED),
 	MSR_RW(MSR_IA32_SPEC_CTRL, MSR_IA32_SPEC_CTRL, spec_ctrl, 0),
 	{ MSR_IA32_UCODE_WRITE, MSR_IA32_UCODE_WRITE, NULL, msr_set_ignored, 0 },
 	MSR_RW(MSR_IA32_UCODE_REV, MSR_IA32_UCODE_REV, ucode_rev, MSR_LISTED),
-	MSR_RW(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, zero, MSR_INTEL_ONLY),
+	MSR_RW(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, zero, 0),
+	MSR_RO(MSR_FSB_FREQ, MSR_FSB_FREQ, constant, 0),
 	MSR_RW(MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, platform, MSR_LISTED),
 	MSR_RO(MTRR_CAP, MTRR_CAP, mtrr_cap, 0),
 	MSR_RW(MSR_MISC_FEATURES_ENABLES, MSR_MISC_FEATURES_ENABLES,
@@ -444,9 +481,12 @@ static const struct msr_desc msr_table[] = {
 	  msr_get_vendor, msr_set_sysenter, MSR_LISTED },
 	MSR_RO(MSR_IA32_MCG_CAP, MSR_IA32_MCG_CAP, mce, 0),
 	MSR_RW(MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, mce, MSR_LISTED),
-	MSR_RW(MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, zero, MSR_INTEL_ONLY),
+	MSR_RW(MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, zero, 0),
+	MSR_RO(MSR_IA32_PERF_STATUS, MSR_IA32_PERF_STATUS, constant, 0),
+	MSR_RO(MSR_IA32_PERF_CTL, MSR_IA32_PERF_CTL, zero, 0),
 	MSR_RW(MSR_IA32_MISC_ENABLE, MSR_IA32_MISC_ENABLE, misc_enable, MSR_LISTED),
 	MSR_RW(MSR_IA32_DEBUGCTLMSR, MSR_IA32_DEBUGCTLMSR, zero, 0),
+	MSR_RO(MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, zero, 0),
 	MSR_RW(MTRR_VARIABLE, MTRR_VARIABLE + 2 * KVM_MTRR_VARIABLE - 1, mtrr, 0),
 	MSR_RW(MTRR_FIXED_64K, MTRR_FIXED_64K, mtrr, 0),
 	MSR_RW(MTRR_FIXED_16K, MTRR_FIXED_16K + 1, mtrr, 0),
@@ -467,6 +507,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, zero, MSR_AMD_ONLY),
 	MSR_RO(MSR_AMD_SYSCFG, MSR_AMD_SYSCFG, zero, MSR_AMD_ONLY),
 	MSR_RW(MSR_K7_HWCR, MSR_K7_HWCR, hwcr, MSR_LISTED),
+	MSR_RO(MSR_K7_CLK_CTL, MSR_K7_CLK_CTL, constant, 0),
 	{ MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, msr_get_zero, msr_set_ignored,
 	  MSR_AMD_ONLY },
 	{ MSR_AMD64_PATCH_LOADER, MSR_AMD64_PATCH_LOADER, NULL, msr_set_ignored,
@@ -477,7 +518,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RO(MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK, zero, MSR_AMD_ONLY),
 	{ MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, msr_get_zero, msr_set_ignored,
 	  MSR_AMD_ONLY },
-	MSR_RW(MSR_F15H_PERF_CTL, MSR_F15H_PERF_CTR5, zero, MSR_AMD_ONLY),
+	MSR_RW(MSR_F15H_PERF_CTL, MSR_F15H_PERF_CTR5, no_counter, MSR_AMD_ONLY),
 	{ MSR_AMD64_DC_CFG, MSR_AMD64_DC_CFG, msr_get_zero, msr_set_ignored,
 	  MSR_AMD_ONLY },
 	MSR_RW(MSR_AMD_DE_CFG, MSR_AMD_DE_CFG, de_cfg, MSR_AMD_ONLY),
@@ -488,11 +529,7 @@ static const struct msr_desc msr_table[] = {
 /* Is the entry one of this host's vendor? */
 static bool msr_desc_applies(const struct msr_desc *desc)
 {
-	if (desc->flags & MSR_AMD_ONLY)
-		return kvm_vendor->isa == KVM_ISA_SVM;
-	if (desc->flags & MSR_INTEL_ONLY)
-		return kvm_vendor->isa == KVM_ISA_VMX;
-	return true;
+	return !(desc->flags & MSR_AMD_ONLY) || kvm_vendor->isa == KVM_ISA_SVM;
 }
 
 static const struct msr_desc *msr_find(u32 index)

@@ -87,7 +87,7 @@ void msr_reset(struct kvm_vcpu *vcpu);
 int mtrr_get(struct kvm_vcpu *vcpu, u32 index, u64 *val);
 int mtrr_set(struct kvm_vcpu *vcpu, u32 index, u64 val);
 bool pat_valid(u64 pat);
-int mce_get(struct kvm_vcpu *vcpu, u32 index, u64 *val);
+int mce_get(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host_initiated);
 int mce_set(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host_initiated);
 
 /* Bits from @from to 63, none if @from is 64 or more. */
