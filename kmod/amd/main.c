@@ -123,8 +123,6 @@ static int features_init(void)
 	svm_features.flush_by_asid = edx & SVM_CPUID_FLUSH_BY_ASID;
 	svm_features.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) ||
 			       boot_cpu_has(X86_FEATURE_RDPID);
-	if (boot_cpu_has(X86_FEATURE_XSAVES))
-		rdmsrq_safe(MSR_IA32_XSS, &svm_features.host_xss);
 	svm_features.cr4_present = cr4_present();
 	svm_features.cr4_forced = __read_cr4() & X86_CR4_MCE;
 	svm_features.asid_min = asid_min();

@@ -13,6 +13,10 @@
  *		that has not set it shuts the CPU down.
  * CR0 and CR4 are intercepted only while such a difference exists. Where none
  * does, the guest can make one without an exit; svm_cr_fixup() sees it at the next.
+ *
+ * Writes of CR4 are also intercepted until the guest has set OSXSAVE: before
+ * that the CPU has the host's XCR0 and XSS, which XSAVES, XRSTORS and XGETBV
+ * would show, and none of the three has an intercept.
  */
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
@@ -36,11 +40,15 @@ void svm_lazy_store(struct kvm_vcpu *vcpu)
 
 void svm_cr_intercepts(struct svm_vcpu *svm)
 {
+	u64 cr4 = svm->vmcb->save.cr4 & ~svm->cr4_hidden;
+	bool guarded = svm->cr4_guarded || svm->cr4_hidden ||
+		       (svm_features.cr4_present & X86_CR4_OSXSAVE & ~cr4);
+
+	svm->cr4_watched = cr4 & (svm_features.cr4_forced | X86_CR4_OSXSAVE);
 	svm_intercept(svm, SVM_ICPT_CR_READ + 0, svm->cr0_hidden);
 	svm_intercept(svm, SVM_ICPT_CR_WRITE + 0, svm->cr0_hidden);
 	svm_intercept(svm, SVM_ICPT_CR_READ + 4, svm->cr4_hidden);
-	svm_intercept(svm, SVM_ICPT_CR_WRITE + 4,
-		      svm->cr4_hidden || svm->cr4_guarded);
+	svm_intercept(svm, SVM_ICPT_CR_WRITE + 4, guarded);
 }
 
 static void cr0_write(struct svm_vcpu *svm, u64 cr0)

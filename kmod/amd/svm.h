@@ -16,7 +16,6 @@ struct svm_features {
 	bool decode_assists;	/* CR exits name the register, NPF brings bytes */
 	bool flush_by_asid;
 	bool tsc_aux;		/* RDTSCP or RDPID exists */
-	u64 host_xss;		/* XSS as the host has it on every CPU, 0: nothing to hide */
 	u32 asid_min, asid_max;
 	u64 cr4_present;	/* CR4 bits this CPU lets a guest set */
 	u64 cr4_forced;		/* CR4 bits the host needs set while a guest runs */
@@ -45,7 +44,6 @@ enum svm_slow {
 	SVM_SLOW_IRET = BIT(1),		/* an IRET that ends NMI blocking is executing */
 	SVM_SLOW_NMI_STEP = BIT(2),	/* TF is ours: exit when NMIs can be taken */
 	SVM_SLOW_SOFT = BIT(3),		/* a software interrupt was injected */
-	SVM_SLOW_XSS = BIT(4),		/* the host has a XSS to be hidden */
 };
 
 /*
@@ -62,6 +60,7 @@ struct svm_vcpu {
 
 	u64 cr0_hidden;			/* [t] CD and NW as the guest sees them */
 	u64 cr4_hidden;			/* [t] bits set in hardware, clear for the guest */
+	u64 cr4_watched;		/* [t] bits it is not to clear unnoticed */
 	bool cr4_guarded;		/* [t] CPUID hides a feature that CR4 would give */
 	bool has_tsc_aux;		/* [t] the guest can read TSC_AUX without an exit */
 	bool tsc_aux_loaded;		/* [p] the CPU holds the guest's TSC_AUX */

@@ -106,14 +106,8 @@ void svm_set_root(struct kvm_vcpu *vcpu, hpa_t root, int levels)
 	svm_flush_tlb(vcpu);
 }
 
-/*
- * XSAVES and XRSTORS cannot be intercepted, and would read and write supervisor
- * state of the host (shadow stacks) for a guest. With XSS clear they have none.
- */
 static void slow_before_entry(struct svm_vcpu *svm)
 {
-	if (svm->slow & SVM_SLOW_XSS)
-		wrmsrq(MSR_IA32_XSS, 0);
 	if (svm->slow & SVM_SLOW_DR)
 		svm_dr_load(svm);
 	if (svm->slow & SVM_SLOW_NMI_STEP)
@@ -122,8 +116,6 @@ static void slow_before_entry(struct svm_vcpu *svm)
 
 static void slow_after_exit(struct svm_vcpu *svm)
 {
-	if (svm->slow & SVM_SLOW_XSS)
-		wrmsrq(MSR_IA32_XSS, svm_features.host_xss);
 	if (svm->slow & SVM_SLOW_DR)
 		svm_dr_save(svm);
 	if (svm->slow & (SVM_SLOW_IRET | SVM_SLOW_NMI_STEP))
@@ -231,8 +223,7 @@ int svm_enter(struct kvm_vcpu *vcpu)
 
 	if (unlikely(control->tlb_control))
 		flush_done(control, cpu);
-	if (unlikely((save->cr0 & SVM_CR0_HIDE) ||
-		     (svm_features.cr4_forced & ~save->cr4)))
+	if (unlikely((save->cr0 & SVM_CR0_HIDE) || (svm->cr4_watched & ~save->cr4)))
 		svm_cr_fixup(svm);
 	return 0;
 }

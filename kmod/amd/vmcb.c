@@ -170,7 +170,6 @@ int svm_vcpu_init(struct kvm_vcpu *vcpu)
 
 	svm->vmcb_pa = __sme_set(virt_to_phys(svm->vmcb));
 	svm->asid_cpu = -1;
-	svm->slow = svm_features.host_xss ? SVM_SLOW_XSS : 0;
 	vmcb_control_init(svm);
 	vmcb_save_init(svm);
 	svm_set_efer(vcpu, 0);
