@@ -13,6 +13,7 @@ from . import kernels, roots, util
 SOURCES = ("Makefile", "configure", "dkms.conf", "kmod", "include", "compat")
 # A change below these means that configure has to look again.
 PROBED = ("configure", "compat/probes")
+MADE = "generated/config.mk"
 PRODUCT = re.compile(r"(?:\.o|\.ko|\.mod|\.mod\.c|\.cmd|\.d|\.order|\.symvers|"
 		     r"\.partial|~|\.swp)$")
 
@@ -121,8 +122,10 @@ def compile_in(kernel, root, place, contents, checkout, words, out):
 	stamp = target.parent / "configured"
 	if not stamp.exists() or stamp.read_text() != probes:
 		util.remove(stamp)
+		# An unchanged answer keeps its date; make must not ask again.
 		step(kernel, inside, "configuring",
-		     "./configure --kernel-dir=" + kernel.headers)
+		     "./configure --kernel-dir=%s; [ ! -e %s ] || touch %s" %
+		     (kernel.headers, MADE, MADE))
 		stamp.write_text(probes)
 	for path in target.rglob("*.ko"):
 		path.unlink()
