@@ -19,7 +19,9 @@ void mmio_reset(struct kvm_emulator *em)
 	em->log_len = 0;
 	em->log_pos = 0;
 	em->reads.count = 0;
+	em->reads.next = 0;
 	em->writes.count = 0;
+	em->writes.next = 0;
 	em->data_len = 0;
 	em->device_seen = false;
 }
@@ -231,7 +233,7 @@ int mmio_next(struct kvm_vcpu *vcpu)
 
 	while (list->next < list->count && !list->piece[list->next].device)
 		list->next++;
-	if (list->next == list->count)
+	if (list->next >= list->count)
 		return KVM_RESUME;
 	piece = &list->piece[list->next];
 	em->device_seen = true;

@@ -129,9 +129,10 @@ static void serve_io(void)
 
 	if (!len || len > PAGE_SIZE || run->io.data_offset != PAGE_SIZE)
 		abort();
+	/* The same for every item: a device as the destination takes them one by one. */
 	if (run->io.direction == KVM_EXIT_IO_IN)
 		for (i = 0; i < len; i++)
-			m.pio_page[i] = run->io.port + i;
+			m.pio_page[i] = run->io.port + i % run->io.size;
 }
 
 /* Run until RIP moves or a fault is queued; false: it takes too long or fails. */

@@ -535,6 +535,35 @@ TEST(port_string_in)
 	CHECK_EQ(rip(), 0x1004);
 }
 
+/* Items that lie in two pages, first, in the middle and last. */
+TEST(port_string_crosses_pages)
+{
+	unsigned int off;
+
+	for (off = 0; off < 16; off++) {
+		start(KVM_MODE_PROT64);
+		gpr(RDI) = 0x21000 - off;
+		gpr(RCX) = 4;
+		meddle = fill_pio;
+		CODE(0xf3, 0x6d);			/* rep insd */
+		run_through(0x1000);
+		CHECK_EQ(rip(), 0x1002);
+		CHECK_EQ(gpr(RDI), 0x21010 - off);
+		CHECK_EQ(ram(0x21000 - off, 8), 0xaaaaaaaaaaaaaaaa);
+		CHECK_EQ(ram(0x21008 - off, 8), 0xaaaaaaaaaaaaaaaa);
+		CHECK_EQ(ram(0x21010 - off, 8), 0);
+		memcpy(m.ram + 0x22000 - off, "0123456789abcdef", 16);
+		gpr(RSI) = 0x22000 - off;
+		gpr(RCX) = 4;
+		meddle = NULL;
+		CODE(0xf3, 0x6f);			/* rep outsd */
+		run_through(0x1002);
+		CHECK_EQ(rip(), 0x1004);
+		CHECK_EQ(gpr(RSI), 0x22010 - off);
+		CHECK(!memcmp(m.pio_page + 4 * (seen[accesses - 1].count - 1), "cdef", 4));
+	}
+}
+
 static u64 rcx_at_first_exit;
 
 static void change_rcx(void)
