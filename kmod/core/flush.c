@@ -25,7 +25,7 @@
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
-#include <linux/smp.h>
+#include <compat/smp.h>
 
 #include "core.h"
 
