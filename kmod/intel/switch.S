@@ -12,21 +12,21 @@
 #define VMCS_HOST_RIP	0x6c16
 
 /* enum kvm_gpr, in bytes. */
-#define RAX	0
-#define RCX	8
-#define RDX	16
-#define RBX	24
-#define RBP	40
-#define RSI	48
-#define RDI	56
-#define R8	64
-#define R9	72
-#define R10	80
-#define R11	88
-#define R12	96
-#define R13	104
-#define R14	112
-#define R15	120
+#define G_RAX	0
+#define G_RCX	8
+#define G_RDX	16
+#define G_RBX	24
+#define G_RBP	40
+#define G_RSI	48
+#define G_RDI	56
+#define G_R8	64
+#define G_R9	72
+#define G_R10	80
+#define G_R11	88
+#define G_R12	96
+#define G_R13	104
+#define G_R14	112
+#define G_R15	120
 
 /* The stack while the guest runs. */
 #define ON_STACK_FAILED	0	/* u8 CF, u8 ZF */
@@ -74,21 +74,21 @@ KVM_FUNC_START(vmx_world_switch)
 	/* CF lives through the loads and through VERW. */
 	btl	$0, %edx
 
-	movq	RAX(%rdi), %rax
-	movq	RCX(%rdi), %rcx
-	movq	RDX(%rdi), %rdx
-	movq	RBX(%rdi), %rbx
-	movq	RBP(%rdi), %rbp
-	movq	RSI(%rdi), %rsi
-	movq	R8(%rdi), %r8
-	movq	R9(%rdi), %r9
-	movq	R10(%rdi), %r10
-	movq	R11(%rdi), %r11
-	movq	R12(%rdi), %r12
-	movq	R13(%rdi), %r13
-	movq	R14(%rdi), %r14
-	movq	R15(%rdi), %r15
-	movq	RDI(%rdi), %rdi
+	movq	G_RAX(%rdi), %rax
+	movq	G_RCX(%rdi), %rcx
+	movq	G_RDX(%rdi), %rdx
+	movq	G_RBX(%rdi), %rbx
+	movq	G_RBP(%rdi), %rbp
+	movq	G_RSI(%rdi), %rsi
+	movq	G_R8(%rdi), %r8
+	movq	G_R9(%rdi), %r9
+	movq	G_R10(%rdi), %r10
+	movq	G_R11(%rdi), %r11
+	movq	G_R12(%rdi), %r12
+	movq	G_R13(%rdi), %r13
+	movq	G_R14(%rdi), %r14
+	movq	G_R15(%rdi), %r15
+	movq	G_RDI(%rdi), %rdi
 
 	KVM_CLEAR_CPU_BUFFERS
 	jnc	.Llaunch
@@ -102,22 +102,22 @@ KVM_FUNC_START(vmx_world_switch)
 	setz	ON_STACK_FAILED + 1(%rsp)
 	pushq	%rdi
 	movq	ON_STACK_GPR + 8(%rsp), %rdi
-	movq	%rax, RAX(%rdi)
-	movq	%rcx, RCX(%rdi)
-	movq	%rdx, RDX(%rdi)
-	movq	%rbx, RBX(%rdi)
-	movq	%rbp, RBP(%rdi)
-	movq	%rsi, RSI(%rdi)
-	popq	RDI(%rdi)
-	movq	%r8, R8(%rdi)
-	movq	%r9, R9(%rdi)
-	movq	%r10, R10(%rdi)
-	movq	%r11, R11(%rdi)
-	movq	%r12, R12(%rdi)
-	movq	%r13, R13(%rdi)
-	movq	%r14, R14(%rdi)
+	movq	%rax, G_RAX(%rdi)
+	movq	%rcx, G_RCX(%rdi)
+	movq	%rdx, G_RDX(%rdi)
+	movq	%rbx, G_RBX(%rdi)
+	movq	%rbp, G_RBP(%rdi)
+	movq	%rsi, G_RSI(%rdi)
+	popq	G_RDI(%rdi)
+	movq	%r8, G_R8(%rdi)
+	movq	%r9, G_R9(%rdi)
+	movq	%r10, G_R10(%rdi)
+	movq	%r11, G_R11(%rdi)
+	movq	%r12, G_R12(%rdi)
+	movq	%r13, G_R13(%rdi)
+	movq	%r14, G_R14(%rdi)
 #if !KVM_SEEDED_FAULT(2)
-	movq	%r15, R15(%rdi)
+	movq	%r15, G_R15(%rdi)
 #endif
 
 	KVM_FILL_RSB %rax
