@@ -79,10 +79,12 @@ static int run(void)
 static void run_through(u64 rip)
 {
 	unsigned int i;
+	int r = KVM_RESUME;
 
 	accesses = 0;
-	for (i = 0; i < 1000 && m.vcpu.regs.rip == rip && m.vector < 0; i++)
-		CHECK_EQ(serve(machine_emulate()), KVM_RESUME);
+	for (i = 0; i < 1000 && r == KVM_RESUME && m.vcpu.regs.rip == rip && m.vector < 0; i++)
+		r = serve(machine_emulate());
+	CHECK_EQ(r, KVM_RESUME);
 }
 
 static void start(enum kvm_mode mode)
