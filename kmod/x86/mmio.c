@@ -5,6 +5,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
+#include <kvm/trace.h>
 #include "emulator.h"
 
 static struct kvm_emulator *exec_emulator(struct exec *x)
@@ -242,8 +243,13 @@ int mmio_next(struct kvm_vcpu *vcpu)
 	run->mmio.len = piece->len;
 	run->mmio.is_write = em->phase == EMUL_WRITE;
 	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (em->phase == EMUL_WRITE)
+	if (em->phase == EMUL_WRITE) {
 		memcpy(run->mmio.data, em->data + piece->offset, piece->len);
+		trace_kvm_mmio(KVM_TRACE_MMIO_WRITE, piece->len, piece->gpa,
+			       em->data + piece->offset);
+	} else {
+		trace_kvm_mmio(KVM_TRACE_MMIO_READ_UNSATISFIED, piece->len, piece->gpa, NULL);
+	}
 	vcpu->pending_io = KVM_IO_MMIO;
 	vcpu->stat.mmio_exits++;
 	return KVM_TO_USER;
@@ -258,6 +264,8 @@ void mmio_answer(struct kvm_vcpu *vcpu)
 	if (list->next >= list->count)
 		return;
 	piece = &list->piece[list->next++];
-	if (em->phase == EMUL_READ)
-		memcpy(em->log + piece->offset, vcpu->run->mmio.data, piece->len);
+	if (em->phase != EMUL_READ)
+		return;
+	memcpy(em->log + piece->offset, vcpu->run->mmio.data, piece->len);
+	trace_kvm_mmio(KVM_TRACE_MMIO_READ, piece->len, piece->gpa, em->log + piece->offset);
 }

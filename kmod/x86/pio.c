@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include <kvm/trace.h>
 #include "alu.h"
 #include "emulator.h"
 
@@ -71,6 +72,8 @@ static int pio_exit(struct kvm_vcpu *vcpu)
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
 	vcpu->pending_io = KVM_IO_PIO;
 	vcpu->stat.io_exits++;
+	if (!pio->in)
+		trace_kvm_pio(KVM_TRACE_PIO_OUT, pio->port, pio->size, pio->count, vcpu->pio_data);
 	return KVM_TO_USER;
 }
 
@@ -377,7 +380,11 @@ static int pio_complete_string(struct kvm_vcpu *vcpu)
 /* Userspace has answered KVM_EXIT_IO. kvm_verdict or errno. */
 int pio_complete(struct kvm_vcpu *vcpu)
 {
-	if (vcpu->emul->pio.string)
+	const struct emul_pio *pio = &vcpu->emul->pio;
+
+	if (pio->in)
+		trace_kvm_pio(KVM_TRACE_PIO_IN, pio->port, pio->size, pio->count, vcpu->pio_data);
+	if (pio->string)
 		return pio_complete_string(vcpu);
 	pio_complete_single(vcpu);
 	return KVM_RESUME;

@@ -102,8 +102,9 @@ TEST(invalid)
 
 TEST(fields)
 {
-	static const u8 sib[] = { 0x64, 0x4a, 0x8b, 0x54, 0xe5, 0x10 };	/* mov rdx, fs:[rbp+r12*8+16] */
-	static const u8 bp16[] = { 0x8b, 0x46, 0xfe };			/* mov ax, [bp-2] */
+	/* mov rdx, fs:[rbp+r12*8+16] and, in 16-bit code, mov ax, [bp-2] */
+	static const u8 sib[] = { 0x64, 0x4a, 0x8b, 0x54, 0xe5, 0x10 };
+	static const u8 bp16[] = { 0x8b, 0x46, 0xfe };
 	struct decode_insn insn;
 
 	CHECK_EQ(decode_insn(&insn, sib, sizeof(sib), DECODE_64), DECODE_OK);
