@@ -432,7 +432,10 @@ static int msr_set_hwcr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 
 /* Names that not every kernel's msr-index.h has. */
 #define MSR_AMD_SYSCFG	0xc0010010
+#define MSR_AMD_IC_CFG	0xc0011021
+#define MSR_AMD_TW_CFG	0xc0011023
 #define MSR_AMD_DE_CFG	0xc0011029
+#define MSR_AMD_EX_CFG	0xc001102c
 
 /* LFENCE is serializing on every host this runs on; guests may only confirm it. */
 #define DE_CFG_LFENCE	BIT_ULL(1)
@@ -452,6 +455,8 @@ static int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 
 #define MSR_RW(first, last, name, flags) \
 	{ first, last, msr_get_##name, msr_set_##name, flags }
+#define MSR_INERT(first, last, flags) \
+	{ first, last, msr_get_zero, msr_set_ignored, flags }
 #define MSR_RO(first, last, name, flags) \
 	{ first, last, msr_get_##name, NULL, flags }
 
@@ -470,7 +475,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MSR_IA32_SPEC_CTRL, MSR_IA32_SPEC_CTRL, spec_ctrl, 0),
 	{ MSR_IA32_UCODE_WRITE, MSR_IA32_UCODE_WRITE, NULL, msr_set_ignored, 0 },
 	MSR_RW(MSR_IA32_UCODE_REV, MSR_IA32_UCODE_REV, ucode_rev, MSR_LISTED),
-	MSR_RW(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, zero, 0),
+	MSR_INERT(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, 0),
 	MSR_RO(MSR_FSB_FREQ, MSR_FSB_FREQ, constant, 0),
 	MSR_RW(MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, platform, MSR_LISTED),
 	MSR_RO(MTRR_CAP, MTRR_CAP, mtrr_cap, 0),
@@ -481,7 +486,7 @@ static const struct msr_desc msr_table[] = {
 	  msr_get_vendor, msr_set_sysenter, MSR_LISTED },
 	MSR_RO(MSR_IA32_MCG_CAP, MSR_IA32_MCG_CAP, mce, 0),
 	MSR_RW(MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, mce, MSR_LISTED),
-	MSR_RW(MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, zero, 0),
+	MSR_INERT(MSR_P6_EVNTSEL0, MSR_P6_EVNTSEL1, 0),
 	MSR_RO(MSR_IA32_PERF_STATUS, MSR_IA32_PERF_STATUS, constant, 0),
 	MSR_RO(MSR_IA32_PERF_CTL, MSR_IA32_PERF_CTL, zero, 0),
 	MSR_RW(MSR_IA32_MISC_ENABLE, MSR_IA32_MISC_ENABLE, misc_enable, MSR_LISTED),
@@ -504,26 +509,24 @@ static const struct msr_desc msr_table[] = {
 	{ MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE,
 	  msr_get_vendor, msr_set_address, MSR_LISTED },
 	MSR_RW(MSR_TSC_AUX, MSR_TSC_AUX, tsc_aux, MSR_LISTED),
-	MSR_RW(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, zero, MSR_AMD_ONLY),
+	MSR_INERT(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, MSR_AMD_ONLY),
 	MSR_RO(MSR_AMD_SYSCFG, MSR_AMD_SYSCFG, zero, MSR_AMD_ONLY),
 	MSR_RW(MSR_K7_HWCR, MSR_K7_HWCR, hwcr, MSR_LISTED),
 	MSR_RO(MSR_K7_CLK_CTL, MSR_K7_CLK_CTL, constant, 0),
-	{ MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, msr_get_zero, msr_set_ignored,
-	  MSR_AMD_ONLY },
+	MSR_INERT(MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, MSR_AMD_ONLY),
 	{ MSR_AMD64_PATCH_LOADER, MSR_AMD64_PATCH_LOADER, NULL, msr_set_ignored,
 	  MSR_AMD_ONLY },
 	MSR_RO(MSR_K8_INT_PENDING_MSG, MSR_K8_INT_PENDING_MSG, zero, MSR_AMD_ONLY),
-	MSR_RO(MSR_FAM10H_MMIO_CONF_BASE, MSR_FAM10H_MMIO_CONF_BASE, zero,
+	MSR_RW(MSR_FAM10H_MMIO_CONF_BASE, MSR_FAM10H_MMIO_CONF_BASE, zero,
 	       MSR_AMD_ONLY),
 	MSR_RO(MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK, zero, MSR_AMD_ONLY),
-	{ MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, msr_get_zero, msr_set_ignored,
-	  MSR_AMD_ONLY },
+	MSR_INERT(MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, MSR_AMD_ONLY),
 	MSR_RW(MSR_F15H_PERF_CTL, MSR_F15H_PERF_CTR5, no_counter, MSR_AMD_ONLY),
-	{ MSR_AMD64_DC_CFG, MSR_AMD64_DC_CFG, msr_get_zero, msr_set_ignored,
-	  MSR_AMD_ONLY },
+	MSR_RO(MSR_AMD_IC_CFG, MSR_AMD_IC_CFG, zero, MSR_AMD_ONLY),
+	MSR_INERT(MSR_AMD64_DC_CFG, MSR_AMD_TW_CFG, MSR_AMD_ONLY),
 	MSR_RW(MSR_AMD_DE_CFG, MSR_AMD_DE_CFG, de_cfg, MSR_AMD_ONLY),
-	{ MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, msr_get_zero, msr_set_ignored,
-	  MSR_AMD_ONLY },
+	MSR_INERT(MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, MSR_AMD_ONLY),
+	MSR_INERT(MSR_AMD_EX_CFG, MSR_AMD_EX_CFG, MSR_AMD_ONLY),
 };
 
 /* Is the entry one of this host's vendor? */
