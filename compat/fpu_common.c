@@ -22,7 +22,7 @@
 
 u64 kvm_fpu_supported_xcr0(void)
 {
-	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
+	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return 0;
 	return xgetbv(XCR_XFEATURE_ENABLED_MASK) & KVM_XCR0_OFFERED;
 }

@@ -189,6 +189,11 @@ int kvm_fpu_from_uabi(struct kvm_guest_fpu *fpu, const void *xsave, u64 xcr0, u3
 	if (!offered)
 		return 0;
 
+	/* With YMM alone MXCSR counts too, but XRSTORS would take SSE's initial one. */
+	if ((bv & XFEATURE_MASK_YMM) && !(bv & XFEATURE_MASK_SSE)) {
+		memset(xs->i387.xmm_space, 0, sizeof(xs->i387.xmm_space));
+		bv |= XFEATURE_MASK_SSE;
+	}
 	xs->header.xfeatures = bv;
 	for (nr = FIRST_EXTENDED_XFEATURE; nr < XFEATURE_MAX; nr++) {
 		if (!(bv & BIT_ULL(nr)))

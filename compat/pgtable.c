@@ -57,7 +57,6 @@ int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 			     FAULT_FLAG_INTERRUPTIBLE;
 	int ret;
 
-	addr = untagged_addr(addr);
 	if (write)
 		flags |= FAULT_FLAG_WRITE;
 

@@ -29,7 +29,10 @@ struct kvm_notifier_ops {
 	/* Test and clear the young state; called under the host's page-table lock. */
 	bool (*clear_young)(struct kvm_notifier *n, unsigned long start, unsigned long end);
 	bool (*test_young)(struct kvm_notifier *n, unsigned long addr);
-	/* The mm is going away: drop everything; no callback comes after. */
+	/*
+	 * The mm is going away: drop everything; no callback comes after. Also called
+	 * from within kvm_notifier_unregister() if the mm is still there.
+	 */
 	void (*release)(struct kvm_notifier *n);
 };
 
