@@ -25,6 +25,7 @@ static_assert(KVM_RAX == 0 && KVM_RCX == 1 && KVM_RDX == 2 && KVM_RBX == 3);
 static_assert(KVM_RBP == 5 && KVM_RSI == 6 && KVM_RDI == 7 && KVM_R15 == 15);
 
 #define DR7_ENABLED	GENMASK(7, 0)	/* L0, G0 ... L3, G3 */
+#define DR7_DISARMED	0x400UL
 
 static void enter_write_back(struct vmx_vcpu *vmx)
 {
@@ -66,10 +67,12 @@ static void enter_host_fields(struct vmx_vcpu *vmx)
 
 /*
  * Guest accesses of debug registers exit, so only breakpoints that can fire have
- * to be in the CPU. The exit clears DR7, and the host's come back with its own.
+ * to be in the CPU. The host's DR7 must not arm the guest's addresses meanwhile.
  */
 static void enter_load_debug(const struct kvm_vcpu_regs *regs)
 {
+	if (unlikely(hw_breakpoint_active()))
+		set_debugreg(DR7_DISARMED, 7);
 	set_debugreg(regs->dr[0], 0);
 	set_debugreg(regs->dr[1], 1);
 	set_debugreg(regs->dr[2], 2);
@@ -153,6 +156,9 @@ int vmx_enter(struct kvm_vcpu *vcpu)
 		exit_note_reason(vmx);
 	if (unlikely(debugctl))
 		update_debugctlmsr(debugctl);
+	/* The exit has cleared DR7. */
+	if (unlikely(hw_breakpoint_active()))
+		hw_breakpoint_restore();
 	if (unlikely(vmx->entry_flags ||
 		     (vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
 		return exit_entry_failed(vmx);

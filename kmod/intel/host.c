@@ -3,12 +3,10 @@
  * The host's side of the switch: what a VM exit loads, and what it spoils.
  */
 #include <linux/irqflags.h>
-#include <asm/fsgsbase.h>
-#include <asm/mmu_context.h>
 #include <asm/msr-index.h>
 #include <asm/segment.h>
-#include <asm/special_insns.h>
 #include <compat/desc.h>
+#include <compat/fsgs.h>
 #include <compat/msr.h>
 #include "vmx.h"
 

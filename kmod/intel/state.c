@@ -171,23 +171,20 @@ void vmx_set_dr7(struct kvm_vcpu *vcpu, u64 dr7)
 	vmcs_write(GUEST_DR7, (u32)dr7 | BIT(10));
 }
 
-/* Power-up, as SDM volume 3A, "Processor State After Reset", has it. */
+/*
+ * The registers the x86 room has reset, into the hardware; and the rest of what
+ * SDM volume 3A, "Processor State After Reset", lists.
+ */
 void vmx_reset_state(struct vmx_vcpu *vmx)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 
-	vcpu->regs.avail = 0;
-	vcpu->regs.efer = 0;
-	vcpu->regs.cr4 = 0;
-	vcpu->regs.cr3 = 0;
-	vcpu->regs.avail = KVM_LAZY_EFER | KVM_LAZY_CR4 | KVM_LAZY_CR3;
-	vmx_set_cr0(vcpu, X86_CR0_CD | X86_CR0_NW | X86_CR0_ET);
-	vmx_set_cr3(vcpu, 0);
+	/* Nothing may be read back from fields that were never written. */
+	vcpu->regs.avail = ~0U;
 	vmx_update_cr4_owner(vmx);
-	vmx_set_dr7(vcpu, 0);
-	vcpu_set_rip(vcpu, 0xfff0);
-	vcpu_set_rflags(vcpu, X86_EFLAGS_FIXED);
-	vcpu_set_gpr(vcpu, KVM_RSP, 0);
+	vmx_set_cr0(vcpu, vcpu->regs.cr0);
+	vmx_set_cr3(vcpu, vcpu->regs.cr3);
+	vmx_set_dr7(vcpu, vcpu->regs.dr7);
 	vmx_reset_segments(vcpu);
 
 	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
@@ -197,5 +194,5 @@ void vmx_reset_state(struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_SYSENTER_CS, 0);
 	vmcs_write(GUEST_SYSENTER_ESP, 0);
 	vmcs_write(GUEST_SYSENTER_EIP, 0);
-	vmx_set_msr(vcpu, MSR_IA32_CR_PAT, 0x0007040600070406ULL);
+	vmx_set_msr(vcpu, MSR_IA32_CR_PAT, vcpu->pat);
 }

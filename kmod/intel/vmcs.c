@@ -46,7 +46,7 @@ static void vmcs_write_controls(struct vmx_vcpu *vmx)
 	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
-	vmcs_write(TSC_OFFSET, 0);
+	vmcs_write(TSC_OFFSET, vmx->vcpu.tsc_offset);
 	if (vmx->vpid)
 		vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	if (vmx->secondary & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {
