@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/signal_types.h>
+#include <linux/spinlock.h>
 #include <kvm/types.h>
 #include <kvm/exit.h>
 #include <compat/fpu.h>
@@ -136,7 +137,8 @@ struct kvm_vcpu {
 	bool guest_switched;		/* [p] guest MSRs/debug registers are in the CPU */
 	struct preempt_notifier preempt;/* [t] */
 	int srcu_idx;			/* [t] kvm->srcu while loaded */
-	struct pid __rcu *pid;		/* thread that ran it last; RCU */
+	spinlock_t pid_lock;		/* .pid; nests inside everything */
+	struct pid *pid;		/* thread that ran it last */
 	sigset_t sigset;		/* [t] KVM_SET_SIGNAL_MASK */
 	bool sigset_active;		/* [t] */
 	bool launched;			/* [t] has been in the guest at least once */

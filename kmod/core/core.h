@@ -27,6 +27,8 @@ int hardware_init(void);	/* kvm_vendor is set */
 void hardware_exit(void);
 /* Is this CPU in that mode? [P] */
 bool hardware_here(void);
+/* A vcpu of @kvm has come to a CPU that is not: the VM ends. Any context. */
+void hardware_missing(struct kvm *kvm);
 int hardware_get(void);		/* the first user turns it on: 0, -EBUSY, -EIO, ... */
 void hardware_put(void);	/* the last one turns it off */
 
@@ -37,6 +39,8 @@ int caps_check(unsigned long cap);
 int vm_create(unsigned long type);
 /* May this task use @kvm now? 0, or -EIO: another process's VM, or a dead one. */
 int vm_usable(const struct kvm *kvm);
+/* Make every ioctl answer -EIO from now on. False: it did so already. Any context. */
+bool vm_stop(struct kvm *kvm);
 
 /* vcpu.c: KVM_CREATE_VCPU, under kvm->lock. A file descriptor or a negative errno. */
 int vcpu_create(struct kvm *kvm, unsigned long id);

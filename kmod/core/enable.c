@@ -21,6 +21,7 @@ static unsigned int hardware_users;
 static DEFINE_MUTEX(hardware_lock);
 
 static DEFINE_PER_CPU(bool, hardware_on);	/* written by its own CPU, IRQs off */
+static bool hardware_ended;	/* set once: the machine is going down */
 
 /* First error of a round over all CPUs. */
 static atomic_t hardware_error;
@@ -127,6 +128,7 @@ static void hardware_resume(void)
 
 static void hardware_shutdown(void)
 {
+	WRITE_ONCE(hardware_ended, true);
 	on_each_cpu(hardware_disable_ipi, NULL, 1);
 }
 
@@ -148,11 +150,15 @@ void hardware_exit(void)
 	kvm_lifecycle_unregister();
 }
 
-/*
- * vcpu_enter() asks before each stretch on a CPU: one that came up or resumed
- * without virtualization must not be entered.
- */
 bool hardware_here(void)
 {
 	return __this_cpu_read(hardware_on);
+}
+
+void hardware_missing(struct kvm *kvm)
+{
+	if (READ_ONCE(hardware_ended))
+		vm_stop(kvm);
+	else
+		vm_kill(kvm, "a vcpu met a CPU whose virtualization could not be turned on");
 }

@@ -87,7 +87,7 @@ static void vcpu_cpu_load(struct kvm_vcpu *vcpu, int cpu)
 {
 	WRITE_ONCE(vcpu->cpu, cpu);
 	if (unlikely(!hardware_here())) {
-		vm_kill(vcpu->kvm, "it met a CPU that cannot virtualize");
+		hardware_missing(vcpu->kvm);
 		return;
 	}
 	kvm_vendor->vcpu_load(vcpu, cpu);
@@ -125,6 +125,7 @@ void vcpu_run_init(struct kvm_vcpu *vcpu)
 	vcpu->cpu = -1;
 	vcpu->last_cpu = -1;
 	vcpu->mode = KVM_OUTSIDE_GUEST;
+	spin_lock_init(&vcpu->pid_lock);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
 	vcpu_request(vcpu, KVM_REQ_MMU_RELOAD);
 }
@@ -190,9 +191,11 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 	return KVM_RESUME;
 }
 
-/* The first entry since the vcpu came to this CPU. [P] */
-static void vcpu_switch_to_guest(struct kvm_vcpu *vcpu)
+/* The first entry since the vcpu came to this CPU. [P] False: it must not be. */
+static bool vcpu_switch_to_guest(struct kvm_vcpu *vcpu)
 {
+	if (unlikely(!hardware_here()))
+		return false;
 	if (__this_cpu_read(last_serial) != vcpu->serial) {
 		__this_cpu_write(last_serial, vcpu->serial);
 		if (kvm_mitigate_ibpb_on_switch())
@@ -201,6 +204,7 @@ static void vcpu_switch_to_guest(struct kvm_vcpu *vcpu)
 	kvm_vendor->switch_to_guest(vcpu);
 	vcpu->guest_switched = true;
 	vcpu->stat.host_state_reload++;
+	return true;
 }
 
 /*
@@ -239,8 +243,10 @@ static void vcpu_world_switch(struct kvm_vcpu *vcpu)
 static bool vcpu_enter(struct kvm_vcpu *vcpu)
 {
 	preempt_disable();
-	if (unlikely(!vcpu->guest_switched))
-		vcpu_switch_to_guest(vcpu);
+	if (unlikely(!vcpu->guest_switched) && !vcpu_switch_to_guest(vcpu)) {
+		preempt_enable();
+		return false;
+	}
 	x86_events_inject(vcpu);
 
 	local_irq_disable();
@@ -355,16 +361,15 @@ static void vcpu_signals_leave(struct kvm_vcpu *vcpu)
 /* Remember the thread for debugfs and, later, for directed yields. */
 static void vcpu_note_thread(struct kvm_vcpu *vcpu)
 {
-	struct pid *old = rcu_dereference_protected(vcpu->pid, lockdep_is_held(&vcpu->mutex));
-	struct pid *new = task_pid(current);
+	struct pid *new = task_pid(current), *old = vcpu->pid;
 
 	if (likely(old == new))
 		return;
-	rcu_assign_pointer(vcpu->pid, get_pid(new));
-	if (old) {
-		synchronize_rcu();
-		put_pid(old);
-	}
+	get_pid(new);
+	spin_lock(&vcpu->pid_lock);
+	vcpu->pid = new;
+	spin_unlock(&vcpu->pid_lock);
+	put_pid(old);
 }
 
 int vcpu_run(struct kvm_vcpu *vcpu)

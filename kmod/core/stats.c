@@ -169,9 +169,9 @@ static int vcpu_pid_get(void *data, u64 *val)
 {
 	struct kvm_vcpu *vcpu = data;
 
-	rcu_read_lock();
-	*val = pid_nr(rcu_dereference(vcpu->pid));
-	rcu_read_unlock();
+	spin_lock(&vcpu->pid_lock);
+	*val = pid_nr(vcpu->pid);
+	spin_unlock(&vcpu->pid_lock);
 	return 0;
 }
 

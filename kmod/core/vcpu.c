@@ -115,7 +115,7 @@ void vcpu_destroy(struct kvm_vcpu *vcpu)
 	mmu_vcpu_destroy(vcpu);
 	kvm_fpu_free(&vcpu->fpu);
 	vcpu_free_pages(vcpu);
-	put_pid(rcu_dereference_protected(vcpu->pid, true));
+	put_pid(vcpu->pid);
 	kmem_cache_free(vcpu_cache, vcpu);
 }
 
@@ -309,7 +309,10 @@ static long vcpu_ioctl_locked(struct kvm_vcpu *vcpu, unsigned int ioctl, unsigne
 	}
 
 	vcpu_load(vcpu);
-	r = vcpu_ioctl_loaded(vcpu, ioctl, argp);
+	/* Loading may have found the VM to be beyond help. */
+	r = vm_usable(vcpu->kvm);
+	if (!r)
+		r = vcpu_ioctl_loaded(vcpu, ioctl, argp);
 	vcpu_put(vcpu);
 	return r;
 }

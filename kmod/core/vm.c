@@ -28,13 +28,19 @@ int vm_usable(const struct kvm *kvm)
 	return kvm->mm == current->mm && !READ_ONCE(kvm->dead) ? 0 : -EIO;
 }
 
-void vm_kill(struct kvm *kvm, const char *why)
+bool vm_stop(struct kvm *kvm)
 {
 	if (xchg(&kvm->dead, true))
-		return;
-	pr_err("a virtual machine was stopped for good because of an internal error (%s); its ioctls answer EIO from now on, please report this\n",
-	       why);
+		return false;
 	vm_request_all(kvm, KVM_REQ_DEAD);
+	return true;
+}
+
+void vm_kill(struct kvm *kvm, const char *why)
+{
+	if (vm_stop(kvm))
+		pr_err("a virtual machine was stopped for good because of an internal error (%s); its ioctls answer EIO from now on, please report this\n",
+		       why);
 }
 EXPORT_SYMBOL_GPL(vm_kill);
 
