@@ -336,21 +336,37 @@ TEST(tsc_monotonic, "the guest's TSC never goes back, and goes on over exits")
 	       vmm_regs(vcpu).rbx - last);
 }
 
-/* Debug registers: sets DR0-3 and DR7, exits, reads them back. */
+/*
+ * Debug registers: sets DR0-3 and DR7 (ESI), exits, reads them back. QEMU's TCG
+ * loses track of enabled breakpoints at VMRUN and crashes later; there the
+ * enable bits stay off.
+ */
+#define DR7_IN_USE (vmm_on_tcg() ? 0x33330400 : 0x33330455)
+
 GUEST(debug_registers, 64,
 	"mov $0x11110000, %eax\n mov %rax, %dr0\n"
 	"mov $0x22220000, %eax\n mov %rax, %dr1\n"
 	"mov $0x33330000, %eax\n mov %rax, %dr2\n"
 	"mov $0x44440000, %eax\n mov %rax, %dr3\n"
-	"mov $0x33330455, %eax\n mov %rax, %dr7\n"
+	"mov %rsi, %dr7\n"
 	"out %al, $0x10\n"
 	"mov %dr0, %r8\n mov %dr1, %r9\n mov %dr2, %r10\n mov %dr3, %r11\n"
 	"mov %dr7, %r12\n mov %dr6, %r13\n"
 	"hlt\n");
 
-TEST(debug_registers, "the guest's debug registers survive exits")
+static struct vmm_vcpu *boot_debug_registers(void)
 {
 	struct vmm_vcpu *vcpu = vmm_boot(SZ_1M, VMM_LONG, debug_registers);
+	struct kvm_regs regs = vmm_regs(vcpu);
+
+	regs.rsi = DR7_IN_USE;
+	vmm_set_regs(vcpu, &regs);
+	return vcpu;
+}
+
+TEST(debug_registers, "the guest's debug registers survive exits")
+{
+	struct vmm_vcpu *vcpu = boot_debug_registers();
 	struct kvm_regs regs;
 
 	vmm_run_to_out(vcpu, 0x10, 1);
@@ -360,7 +376,7 @@ TEST(debug_registers, "the guest's debug registers survive exits")
 	CHECK_EQ(regs.r9, 0x22220000);
 	CHECK_EQ(regs.r10, 0x33330000);
 	CHECK_EQ(regs.r11, 0x44440000);
-	CHECK_EQ(regs.r12, 0x33330455);
+	CHECK_EQ(regs.r12, DR7_IN_USE);
 	CHECK_EQ(regs.r13, 0xffff0ff0);
 }
 
@@ -372,7 +388,7 @@ GUEST(read_debug_registers, 64,
 
 TEST(debug_registers_two_vcpus, "another vcpu has its own, which start as 0")
 {
-	struct vmm_vcpu *a = vmm_boot(SZ_1M, VMM_LONG, debug_registers);
+	struct vmm_vcpu *a = boot_debug_registers();
 	struct vmm_vcpu *b = vmm_boot(SZ_1M, VMM_LONG, read_debug_registers);
 	struct kvm_regs regs;
 
@@ -383,7 +399,7 @@ TEST(debug_registers_two_vcpus, "another vcpu has its own, which start as 0")
 	CHECK_EQ(regs.r12, 0x400);
 	vmm_run_to(a, KVM_EXIT_HLT);
 	CHECK_EQ(vmm_regs(a).r8, 0x11110000);
-	CHECK_EQ(vmm_regs(a).r12, 0x33330455);
+	CHECK_EQ(vmm_regs(a).r12, DR7_IN_USE);
 }
 
 /* A write to 0x7000 under a watchpoint of the guest's own. */
@@ -402,6 +418,8 @@ TEST(guest_watchpoint, "a watchpoint of the guest gives the guest its #DB")
 {
 	struct vmm_vcpu *vcpu = vmm_boot(SZ_1M, VMM_LONG, guest_watchpoint);
 
+	if (vmm_on_tcg())
+		SKIP("QEMU's TCG crashes of breakpoints in a nested guest");
 	vmm_gate(vcpu, 1, GPA_CODE + 0x80);
 	vmm_run_to(vcpu, KVM_EXIT_HLT);
 	CHECK_EQ(vmm_regs(vcpu).rbx & 0xf, 1);
@@ -414,7 +432,7 @@ static volatile uint64_t watched;
 /* The traced child: runs a guest that uses debug registers, then writes. */
 static void watched_child(void)
 {
-	struct vmm_vcpu *vcpu = vmm_boot(SZ_1M, VMM_LONG, debug_registers);
+	struct vmm_vcpu *vcpu = boot_debug_registers();
 	struct vmm_vcpu *reader = vmm_boot(SZ_1M, VMM_LONG,
 					   read_debug_registers);
 	struct kvm_regs regs;
