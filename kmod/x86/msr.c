@@ -38,7 +38,6 @@ struct msr_desc {
 };
 
 #define MSR_LISTED	BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
-#define MSR_AMD_ONLY	BIT(1)	/* exists only where the vendor is SVM */
 
 static int msr_get_zero(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
@@ -86,6 +85,19 @@ static int msr_get_constant(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool hos
 		return 0;
 	}
 	return 1;
+}
+
+static int msr_get_debugctl(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	*val = 0;
+	return 0;
+}
+
+/* Branch tracing is not offered; kernels try to turn it on all the same. */
+static int msr_set_debugctl(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	return kvm_vendor->isa == KVM_ISA_VMX &&
+	       (val & ~(u64)(DEBUGCTLMSR_LBR | DEBUGCTLMSR_BTF));
 }
 
 static int msr_get_vendor(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -461,7 +473,8 @@ static int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 	{ first, last, msr_get_##name, NULL, flags }
 
 /*
- * Sorted by number. Those that only read as zero, or only swallow writes, are
+ * Sorted by number. AMD's and Intel's exist for every guest, whose CPUID need not
+ * be of the host's vendor. Those that only read as zero, or only swallow writes, are
  * what firmware and kernels touch on every CPU of the kind.
  */
 static const struct msr_desc msr_table[] = {
@@ -490,7 +503,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RO(MSR_IA32_PERF_STATUS, MSR_IA32_PERF_STATUS, constant, 0),
 	MSR_RO(MSR_IA32_PERF_CTL, MSR_IA32_PERF_CTL, zero, 0),
 	MSR_RW(MSR_IA32_MISC_ENABLE, MSR_IA32_MISC_ENABLE, misc_enable, MSR_LISTED),
-	MSR_RW(MSR_IA32_DEBUGCTLMSR, MSR_IA32_DEBUGCTLMSR, zero, 0),
+	MSR_RW(MSR_IA32_DEBUGCTLMSR, MSR_IA32_DEBUGCTLMSR, debugctl, 0),
 	MSR_RO(MSR_IA32_LASTBRANCHFROMIP, MSR_IA32_LASTINTTOIP, zero, 0),
 	MSR_RW(MTRR_VARIABLE, MTRR_VARIABLE + 2 * KVM_MTRR_VARIABLE - 1, mtrr, 0),
 	MSR_RW(MTRR_FIXED_64K, MTRR_FIXED_64K, mtrr, 0),
@@ -509,31 +522,23 @@ static const struct msr_desc msr_table[] = {
 	{ MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE,
 	  msr_get_vendor, msr_set_address, MSR_LISTED },
 	MSR_RW(MSR_TSC_AUX, MSR_TSC_AUX, tsc_aux, MSR_LISTED),
-	MSR_INERT(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, MSR_AMD_ONLY),
-	MSR_RO(MSR_AMD_SYSCFG, MSR_AMD_SYSCFG, zero, MSR_AMD_ONLY),
+	MSR_INERT(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, 0),
+	MSR_RO(MSR_AMD_SYSCFG, MSR_AMD_SYSCFG, zero, 0),
 	MSR_RW(MSR_K7_HWCR, MSR_K7_HWCR, hwcr, MSR_LISTED),
 	MSR_RO(MSR_K7_CLK_CTL, MSR_K7_CLK_CTL, constant, 0),
-	MSR_INERT(MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, MSR_AMD_ONLY),
-	{ MSR_AMD64_PATCH_LOADER, MSR_AMD64_PATCH_LOADER, NULL, msr_set_ignored,
-	  MSR_AMD_ONLY },
-	MSR_RO(MSR_K8_INT_PENDING_MSG, MSR_K8_INT_PENDING_MSG, zero, MSR_AMD_ONLY),
-	MSR_RW(MSR_FAM10H_MMIO_CONF_BASE, MSR_FAM10H_MMIO_CONF_BASE, zero,
-	       MSR_AMD_ONLY),
-	MSR_RO(MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK, zero, MSR_AMD_ONLY),
-	MSR_INERT(MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, MSR_AMD_ONLY),
-	MSR_RW(MSR_F15H_PERF_CTL, MSR_F15H_PERF_CTR5, no_counter, MSR_AMD_ONLY),
-	MSR_RO(MSR_AMD_IC_CFG, MSR_AMD_IC_CFG, zero, MSR_AMD_ONLY),
-	MSR_INERT(MSR_AMD64_DC_CFG, MSR_AMD_TW_CFG, MSR_AMD_ONLY),
-	MSR_RW(MSR_AMD_DE_CFG, MSR_AMD_DE_CFG, de_cfg, MSR_AMD_ONLY),
-	MSR_INERT(MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, MSR_AMD_ONLY),
-	MSR_INERT(MSR_AMD_EX_CFG, MSR_AMD_EX_CFG, MSR_AMD_ONLY),
+	MSR_INERT(MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, 0),
+	{ MSR_AMD64_PATCH_LOADER, MSR_AMD64_PATCH_LOADER, NULL, msr_set_ignored, 0 },
+	MSR_RO(MSR_K8_INT_PENDING_MSG, MSR_K8_INT_PENDING_MSG, zero, 0),
+	MSR_RW(MSR_FAM10H_MMIO_CONF_BASE, MSR_FAM10H_MMIO_CONF_BASE, zero, 0),
+	MSR_RO(MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK, zero, 0),
+	MSR_INERT(MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA, 0),
+	MSR_RW(MSR_F15H_PERF_CTL, MSR_F15H_PERF_CTR5, no_counter, 0),
+	MSR_RO(MSR_AMD_IC_CFG, MSR_AMD_IC_CFG, zero, 0),
+	MSR_INERT(MSR_AMD64_DC_CFG, MSR_AMD_TW_CFG, 0),
+	MSR_RW(MSR_AMD_DE_CFG, MSR_AMD_DE_CFG, de_cfg, 0),
+	MSR_INERT(MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, 0),
+	MSR_INERT(MSR_AMD_EX_CFG, MSR_AMD_EX_CFG, 0),
 };
-
-/* Is the entry one of this host's vendor? */
-static bool msr_desc_applies(const struct msr_desc *desc)
-{
-	return !(desc->flags & MSR_AMD_ONLY) || kvm_vendor->isa == KVM_ISA_SVM;
-}
 
 static const struct msr_desc *msr_find(u32 index)
 {
@@ -546,8 +551,7 @@ static const struct msr_desc *msr_find(u32 index)
 		else
 			high = middle;
 	}
-	if (low == ARRAY_SIZE(msr_table) || index < msr_table[low].first ||
-	    !msr_desc_applies(&msr_table[low]))
+	if (low == ARRAY_SIZE(msr_table) || index < msr_table[low].first)
 		return NULL;
 	return &msr_table[low];
 }
@@ -656,7 +660,7 @@ long x86_msr_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *arg)
 
 static bool msr_desc_listed(const struct msr_desc *desc)
 {
-	if (!(desc->flags & MSR_LISTED) || !msr_desc_applies(desc))
+	if (!(desc->flags & MSR_LISTED))
 		return false;
 	if (desc->first == MSR_TSC_AUX)
 		return x86_host_offers(X86_FEATURE_RDTSCP) ||
