@@ -39,18 +39,16 @@ static bool window_open(struct kvm_vcpu *vcpu, struct window *w)
 	return user_access_begin((void __user *)w->hva, w->size);
 }
 
-/* Where @gpa is in the VMM's memory; the guest chooses it, so no speculation past the slot. */
-static __always_inline hva_t window_hva(const struct window *w, gpa_t gpa)
+static __always_inline bool window_has(const struct window *w, gpa_t gpa)
 {
-	return w->hva + array_index_nospec(gpa - w->base, w->size);
+	return likely(gpa - w->base < w->size);
 }
 
-#define window_get(w, gpa, val, label)					\
-do {									\
-	if (unlikely((gpa) - (w)->base >= (w)->size))			\
-		goto label;						\
-	unsafe_get_user(val, (typeof(val) __user *)window_hva(w, gpa), label); \
-} while (0)
+/* Where @gpa is in the VMM's memory; the guest chooses it, so no speculation past the slot. */
+static __always_inline void __user *window_at(const struct window *w, gpa_t gpa)
+{
+	return (void __user *)(w->hva + array_index_nospec(gpa - w->base, w->size));
+}
 
 /**
  * fetch_word() - four bytes of code at @linear, if that is quick
@@ -64,7 +62,7 @@ do {									\
  */
 bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
 {
-	gpa_t table = vcpu_cr3(vcpu) & PTE_ADDR;
+	gpa_t table = vcpu_cr3(vcpu) & PTE_ADDR, gpa;
 	unsigned int shift;
 	struct window w;
 	u64 entry, mask;
@@ -72,7 +70,10 @@ bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
 	if ((vcpu_cr4(vcpu) & CR4_LA57) || !window_open(vcpu, &w))
 		return false;
 	for (shift = 39; ; shift -= 9) {
-		window_get(&w, table + ((linear >> shift) & 511) * 8, entry, out);
+		gpa = table + ((linear >> shift) & 511) * 8;
+		if (!window_has(&w, gpa))
+			goto out;
+		unsafe_get_user(entry, (u64 __user *)window_at(&w, gpa), out);
 		if (!(entry & PTE_PRESENT))
 			goto out;
 		table = entry & PTE_ADDR;
@@ -82,7 +83,10 @@ bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
 	if (shift > 30)
 		goto out;
 	mask = (1ULL << shift) - 1;
-	window_get(&w, (table & ~mask) | (linear & mask), *word, out);
+	gpa = (table & ~mask) | (linear & mask);
+	if (!window_has(&w, gpa))
+		goto out;
+	unsafe_get_user(*word, (u32 __user *)window_at(&w, gpa), out);
 	user_access_end();
 	return true;
 
