@@ -104,7 +104,7 @@ static void caps_read(struct vmx_caps *caps)
 	caps->cr0_fixed0 &= ~(u64)(X86_CR0_PE | X86_CR0_PG);
 }
 
-static int caps_no_vmx(void)
+static int __init caps_no_vmx(void)
 {
 	u64 ctl;
 
@@ -119,7 +119,7 @@ static int caps_no_vmx(void)
 	return -EOPNOTSUPP;
 }
 
-static const char *caps_missing(const struct vmx_caps *caps)
+static const char * __init caps_missing(const struct vmx_caps *caps)
 {
 	if (~caps->primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 		return "secondary execution controls";
@@ -143,26 +143,17 @@ static const char *caps_missing(const struct vmx_caps *caps)
 	return NULL;
 }
 
-/* The parameters only ever take away. */
-static void caps_apply_parameters(struct vmx_caps *caps)
+static bool __init caps_have_vpid(const struct vmx_caps *caps)
 {
-	const u64 vpid = VMX_VPID_INVVPID_BIT << 32;
-	const u64 vpid_extents = (VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT |
-				  VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT) << 32;
+	u32 vpid = caps->ept_vpid >> 32;
 
-	if (!(caps->secondary & SECONDARY_EXEC_ENABLE_VPID) ||
-	    !(caps->ept_vpid & vpid) || !(caps->ept_vpid & vpid_extents))
-		vmx_use_vpid = false;
-	/* Whether a vcpu has a VPID is decided when it is made. */
-	caps->secondary &= ~SECONDARY_EXEC_ENABLE_VPID;
-
-	if (!(caps->ept_vpid & VMX_EPT_AD_BIT))
-		vmx_use_eptad = false;
-
-	caps->primary &= ~PRIMARY_WINDOWS;
+	return (caps->secondary & SECONDARY_EXEC_ENABLE_VPID) &&
+	       (vpid & VMX_VPID_INVVPID_BIT) &&
+	       (vpid & (VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT |
+			VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT));
 }
 
-int vmx_caps_init(void)
+int __init vmx_caps_init(void)
 {
 	const char *missing;
 
@@ -174,17 +165,15 @@ int vmx_caps_init(void)
 		pr_err("this CPU's VMX lacks %s, which this module cannot do without\n", missing);
 		return -EOPNOTSUPP;
 	}
-	caps_apply_parameters(&vmx_caps);
+	vmx_use_vpid &= caps_have_vpid(&vmx_caps);
+	vmx_use_eptad &= !!(vmx_caps.ept_vpid & VMX_EPT_AD_BIT);
 	return 0;
 }
 
 bool vmx_caps_same(void)
 {
 	struct vmx_caps here;
-	bool vpid = vmx_use_vpid, eptad = vmx_use_eptad;
 
 	caps_read(&here);
-	caps_apply_parameters(&here);
-	return vpid == vmx_use_vpid && eptad == vmx_use_eptad &&
-	       !memcmp(&here, &vmx_caps, sizeof(here));
+	return !memcmp(&here, &vmx_caps, sizeof(here));
 }

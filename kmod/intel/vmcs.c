@@ -59,10 +59,12 @@ static void vmcs_write_controls(struct vmx_vcpu *vmx)
 static void vmcs_choose_controls(struct vmx_vcpu *vmx)
 {
 	vmx->pin = vmx_caps.pin;
-	vmx->primary = vmx_caps.primary;
+	/* The windows open on demand. */
+	vmx->primary = vmx_caps.primary & ~(u32)(CPU_BASED_INTR_WINDOW_EXITING |
+						 CPU_BASED_NMI_WINDOW_EXITING);
 	vmx->secondary = vmx_caps.secondary;
-	if (vmx->vpid)
-		vmx->secondary |= SECONDARY_EXEC_ENABLE_VPID;
+	if (!vmx->vpid)
+		vmx->secondary &= ~(u32)SECONDARY_EXEC_ENABLE_VPID;
 	/* Legacy IBRS is for the kernel; a guest that knows nothing of it runs without. */
 	vmx->spec_ctrl_own = boot_cpu_has(X86_FEATURE_KERNEL_IBRS);
 }

@@ -19,9 +19,9 @@
  */
 struct vmx_caps {
 	u64 basic;			/* IA32_VMX_BASIC: revision, region size */
-	u32 pin, primary, secondary;	/* execution controls of a new vcpu */
+	u32 pin, primary, secondary;	/* execution controls we can use */
 	u32 secondary_may;		/* ones a guest's CPUID can add */
-	u32 exit, entry;		/* VM-exit and VM-entry controls of a new vcpu */
+	u32 exit, entry;		/* VM-exit and VM-entry controls of every vcpu */
 	u64 ept_vpid;			/* IA32_VMX_EPT_VPID_CAP */
 	u64 cr0_fixed0, cr0_fixed1;	/* without PE and PG: the guest is unrestricted */
 	u64 cr4_fixed0, cr4_fixed1;
