@@ -167,6 +167,9 @@ static bool testable(const struct decode_insn *insn)
 	case OP_RET:
 		/* AMD and Intel differ about 66 in 64-bit mode. */
 		return !(insn->mode == DECODE_64 && insn->opsize_prefix);
+	case OP_MOVSX:
+		/* With a 16-bit operand, Intel's MOVSXD reads two bytes and AMD's four. */
+		return !(insn->map == MAP_ONE && insn->opsize == 2);
 	default:
 		return true;
 	}

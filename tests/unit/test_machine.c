@@ -120,6 +120,12 @@ TEST(segment_faults)
 	run();
 	CHECK_EQ(m.vector, X86_TRAP_SS);
 	m.vector = -1;
+	gpr(RBP) = 0x2fffff;
+	CODE(0x8a, 0x45, 0x00);				/* mov al, [ebp]: at the limit */
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_SS);
+	CODE(0x8b, 0x45, 0x00);
+	m.vector = -1;
 	gpr(RBP) = 0x300000;
 	run();
 	CHECK_EQ(m.vector, -1);
