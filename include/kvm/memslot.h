@@ -84,7 +84,7 @@ static inline void memslot_mark_dirty(const struct kvm_memslot *slot, gfn_t gfn)
 		set_bit(gfn - slot->base_gfn, slot->dirty_bitmap);
 }
 
-/* Current snapshot. Context: kvm->srcu read side or kvm->slots_lock. */
+/* Current snapshot. Context: kvm->srcu read side, a loaded vcpu, or kvm->slots_lock. */
 struct kvm_memslots *memslots_get(struct kvm *kvm);
 
 /* The slot that holds @gfn, or NULL. Context: as memslots_get(). */
@@ -97,6 +97,14 @@ struct kvm_memslot *memslot_find(const struct kvm_memslots *slots, gfn_t gfn);
 int memslot_hva_first(const struct kvm_memslots *slots, hva_t end);
 struct kvm_memslot *memslot_hva_next(const struct kvm_memslots *slots, int *pos,
 				     hva_t start);
+
+/*
+ * From begin to end @vcpu's thread may use the memslots. renew is an end and a
+ * begin: what was read before is void. May sleep.
+ */
+void memslots_read_begin(struct kvm_vcpu *vcpu);
+void memslots_read_renew(struct kvm_vcpu *vcpu);
+void memslots_read_end(struct kvm_vcpu *vcpu);
 
 int memslots_init(struct kvm *kvm);
 void memslots_destroy(struct kvm *kvm);

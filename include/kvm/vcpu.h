@@ -63,7 +63,7 @@ enum kvm_vcpu_mode {
 /* Bits of vcpu->requests; set by anyone, cleared by the vcpu's thread. */
 enum kvm_request {
 	KVM_REQ_EVENT,		/* something to inject may have become deliverable */
-	KVM_REQ_SLOTS,		/* drop and retake kvm->srcu: memslots have changed */
+	KVM_REQ_SLOTS,		/* let go of the memslots seen so far: they have changed */
 	KVM_REQ_DEAD,		/* the VM is dead: KVM_RUN returns -EIO */
 	KVM_REQ_SHUTDOWN,	/* triple fault found in software */
 	KVM_REQ_MMU_RELOAD,	/* the second-level root has changed */
@@ -136,7 +136,7 @@ struct kvm_vcpu {
 	bool loaded;			/* [t] between vcpu_load and vcpu_put */
 	bool guest_switched;		/* [p] guest MSRs/debug registers are in the CPU */
 	struct preempt_notifier preempt;/* [t] */
-	int srcu_idx;			/* [t] kvm->srcu while loaded */
+	u64 slots_seen;			/* [a] kvm->slots_gen while loaded; 0: not loaded */
 	spinlock_t pid_lock;		/* .pid; nests inside everything */
 	struct pid *pid;		/* thread that ran it last */
 	sigset_t sigset;		/* [t] KVM_SET_SIGNAL_MASK */

@@ -5,9 +5,11 @@
 #ifndef KVM_SWAP_VM_H
 #define KVM_SWAP_VM_H
 
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/srcu.h>
+#include <linux/wait.h>
 #include <kvm/types.h>
 #include <kvm/memslot.h>
 #include <kvm/mmu.h>
@@ -16,7 +18,9 @@
 /*
  * Lifetime: KVM_CREATE_VM makes it with one reference held by the VM file; every
  * vcpu file and kvm_get_kvm_safe() hold one more; the last kvm_put_kvm() frees.
- * [o] written once at creation   [s] slots_lock for writers, srcu for readers
+ * [o] written once at creation
+ * [s] slots_lock for writers; readers hold srcu or run in a loaded vcpu, which
+ *     is as good (core/memslot.c)
  * [l] vm->lock                   [a] atomic
  * Vendor modules embed struct kvm at offset 0 of their own structure.
  */
@@ -25,9 +29,12 @@ struct kvm {
 	refcount_t users;		/* [a] */
 	struct mutex lock;		/* vcpu creation, VM-wide ioctls */
 	struct mutex slots_lock;	/* writers of .slots */
-	struct srcu_struct srcu;	/* readers of .slots */
+	struct srcu_struct srcu;	/* readers of .slots other than vcpus */
 	struct kvm_memslots __rcu *slots;	/* [s] */
 	struct kvm_memslots *slots_retired;	/* slots_lock: readers may still hold it */
+	u64 slots_gen;			/* slots_lock; counts publications, read by vcpus */
+	wait_queue_head_t slots_wq;	/* a writer waiting for vcpus to let go */
+	struct lockdep_map slots_map;	/* held by loaded vcpus, for lockdep */
 	struct kvm_mmu mmu;		/* its own locks: include/kvm/mmu.h */
 	atomic64_t tlb_gen;		/* [a] bumped by every needed guest TLB flush */
 	bool dead;			/* [a] set once; every ioctl answers -EIO */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The x86 room: guest CPU state every vendor shares.
- * Unless said otherwise: called by the vcpu's thread, loaded, preemptible,
- * kvm->srcu held, may sleep.
+ * Unless said otherwise: called by the vcpu's thread, loaded (so that it may
+ * read the memslots), preemptible, may sleep.
  */
 #ifndef KVM_SWAP_X86_H
 #define KVM_SWAP_X86_H

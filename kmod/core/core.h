@@ -52,7 +52,7 @@ void vcpu_cache_exit(void);
 void run_init(void);		/* kvm_vendor is set */
 /*
  * Between these two the vcpu's state is in reach of the vendor and follows the
- * thread from CPU to CPU; kvm->srcu is held. Called under vcpu->mutex.
+ * thread from CPU to CPU; it may read the memslots. Called under vcpu->mutex.
  */
 void vcpu_load(struct kvm_vcpu *vcpu);
 void vcpu_put(struct kvm_vcpu *vcpu);

@@ -8,11 +8,17 @@
  *  1. Publish a snapshot without the slot for the guest (.by_gfn) but with it
  *     for the host (.by_hva). New faults cannot use the slot; invalidations of
  *     its pages still find the sptes that exist.
- *  2. Wait for an SRCU grace period. Faults that began with the old snapshot
- *     have ended, and what they installed is in place.
+ *  2. Wait until nobody reads the old snapshot any more. Faults that began with
+ *     it have ended, and what they installed is in place.
  *  3. Zap the slot's sptes and flush. Nothing can install one again.
  *  4. Publish the final snapshot. The one of step 1 may still be in use by
- *     readers, so it waits in kvm->slots_retired for the next grace period.
+ *     readers, so it waits in kvm->slots_retired for the next publication.
+ *
+ * There are two kinds of readers. The host's callbacks use kvm->srcu. A vcpu is
+ * a reader for its whole stay in an ioctl, guest included, which must not cost
+ * anything per exit: it notes in vcpu->slots_seen which publication it knows,
+ * and renews the note only when KVM_REQ_SLOTS asks for it. (SRCU would not do
+ * here: one grace period may need a reader to let go twice.)
  */
 #include <linux/kvm.h>
 #include <linux/mm.h>
@@ -30,7 +36,40 @@ struct kvm_memslots *memslots_get(struct kvm *kvm)
 {
 	return srcu_dereference_check(kvm->slots, &kvm->srcu,
 				      lockdep_is_held(&kvm->slots_lock) ||
-				      !refcount_read(&kvm->users));
+				      lock_is_held(&kvm->slots_map));
+}
+
+void memslots_read_begin(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = vcpu->kvm;
+
+	lock_map_acquire_read(&kvm->slots_map);
+	WRITE_ONCE(vcpu->slots_seen, READ_ONCE(kvm->slots_gen));
+	/*
+	 * Pairs with slots_publish(): either the writer sees the note and waits,
+	 * or the reads of kvm->slots that follow see what he has published.
+	 */
+	smp_mb();
+}
+
+/* All reads of the old snapshot come before @seen becomes visible. */
+static void slots_note(struct kvm_vcpu *vcpu, u64 seen)
+{
+	smp_store_release(&vcpu->slots_seen, seen);
+	if (wq_has_sleeper(&vcpu->kvm->slots_wq))
+		wake_up_all(&vcpu->kvm->slots_wq);
+}
+
+void memslots_read_renew(struct kvm_vcpu *vcpu)
+{
+	/* Acquire: later reads see the snapshot of this publication or a newer one. */
+	slots_note(vcpu, smp_load_acquire(&vcpu->kvm->slots_gen));
+}
+
+void memslots_read_end(struct kvm_vcpu *vcpu)
+{
+	slots_note(vcpu, 0);
+	lock_map_release(&vcpu->kvm->slots_map);
 }
 
 struct kvm_memslot *memslot_find(const struct kvm_memslots *slots, gfn_t gfn)
@@ -192,13 +231,49 @@ static struct kvm_memslots *slots_build(const struct kvm_memslots *from,
 	return slots;
 }
 
+static bool slots_let_go(struct kvm_vcpu *vcpu, u64 gen)
+{
+	u64 seen = smp_load_acquire(&vcpu->slots_seen);
+
+	return !seen || seen >= gen;
+}
+
+/*
+ * Idle, because a vcpu's thread may be waiting for its page fault to be served
+ * by userspace, for as long as that likes.
+ */
+static void slots_wait_for_vcpus(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	u32 i;
+
+	lock_map_acquire(&kvm->slots_map);
+	lock_map_release(&kvm->slots_map);
+	vm_for_each_vcpu(i, vcpu, kvm) {
+		if (slots_let_go(vcpu, kvm->slots_gen))
+			continue;
+		vcpu_request(vcpu, KVM_REQ_SLOTS);
+		vcpu_kick(vcpu);
+	}
+	vm_for_each_vcpu(i, vcpu, kvm) {
+		if (slots_let_go(vcpu, kvm->slots_gen))
+			continue;
+		/* It may have come after the first look, with the old number. */
+		vcpu_request(vcpu, KVM_REQ_SLOTS);
+		vcpu_kick(vcpu);
+		wait_event_idle(kvm->slots_wq, slots_let_go(vcpu, kvm->slots_gen));
+	}
+}
+
 /* Make @new what everybody sees; when this returns nobody sees anything older. */
 static void slots_publish(struct kvm *kvm, struct kvm_memslots *new)
 {
 	lockdep_assert_held(&kvm->slots_lock);
 	rcu_assign_pointer(kvm->slots, new);
-	/* vcpus hold kvm->srcu while they run: ask them to let go for a moment. */
-	vm_request_all(kvm, KVM_REQ_SLOTS);
+	smp_store_release(&kvm->slots_gen, kvm->slots_gen + 1);
+	/* Pairs with memslots_read_begin(). */
+	smp_mb();
+	slots_wait_for_vcpus(kvm);
 	synchronize_srcu_expedited(&kvm->srcu);
 	slots_free(kvm->slots_retired);
 	kvm->slots_retired = NULL;
@@ -471,11 +546,15 @@ int memslot_get_dirty_log(struct kvm *kvm, const struct kvm_dirty_log *log)
 
 int memslots_init(struct kvm *kvm)
 {
+	static struct lock_class_key slots_map_key;
 	struct kvm_memslots *slots = slots_alloc(0, 0);
 
 	if (!slots)
 		return -ENOMEM;
 	RCU_INIT_POINTER(kvm->slots, slots);
+	kvm->slots_gen = 1;
+	init_waitqueue_head(&kvm->slots_wq);
+	lockdep_init_map(&kvm->slots_map, "kvm->slots", &slots_map_key, 0);
 	return 0;
 }
 

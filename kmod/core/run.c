@@ -133,7 +133,7 @@ void vcpu_run_init(struct kvm_vcpu *vcpu)
 void vcpu_load(struct kvm_vcpu *vcpu)
 {
 	lockdep_assert_held(&vcpu->mutex);
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->kvm->srcu);
+	memslots_read_begin(vcpu);
 	preempt_disable();
 	preempt_notifier_register(&vcpu->preempt);
 	vcpu_cpu_load(vcpu, smp_processor_id());
@@ -148,14 +148,7 @@ void vcpu_put(struct kvm_vcpu *vcpu)
 	vcpu_cpu_put(vcpu);
 	preempt_notifier_unregister(&vcpu->preempt);
 	preempt_enable();
-	srcu_read_unlock(&vcpu->kvm->srcu, vcpu->srcu_idx);
-}
-
-/* Let a writer of the memslots go on; what was read before is void. */
-static void vcpu_renew_slots(struct kvm_vcpu *vcpu)
-{
-	srcu_read_unlock(&vcpu->kvm->srcu, vcpu->srcu_idx);
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->kvm->srcu);
+	memslots_read_end(vcpu);
 }
 
 static void vcpu_renew_root(struct kvm_vcpu *vcpu)
@@ -178,7 +171,7 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 	if (vcpu_take_request(vcpu, KVM_REQ_DEAD))
 		return -EIO;
 	if (vcpu_take_request(vcpu, KVM_REQ_SLOTS))
-		vcpu_renew_slots(vcpu);
+		memslots_read_renew(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_MMU_RELOAD))
 		vcpu_renew_root(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_SHUTDOWN)) {
