@@ -60,6 +60,8 @@ DKMS_TREE := /usr/src/$(PACKAGE)-$(VERSION)
 
 dkms-install:
 	@command -v dkms >/dev/null || { echo "dkms is missing: install it (Debian: apt install dkms)." >&2; exit 1; }
+	! dkms status -m $(PACKAGE) -v $(VERSION) | grep -q . || \
+		dkms remove -m $(PACKAGE) -v $(VERSION) --all
 	rm -rf $(DKMS_TREE)
 	mkdir -p $(DKMS_TREE)
 	tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' \

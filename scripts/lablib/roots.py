@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One Debian root per suite: headers, compiler, dkms, sparse, QEMU."""
 
-import os
 import shutil
 import subprocess
 
@@ -62,7 +61,7 @@ def environment():
 
 def run(suite, what, command, check=True):
 	return util.slow(what, enter(path(suite), command), env=environment(),
-			 check=check)
+			 check=check, contain=True)
 
 
 def pick_sources(index):
@@ -88,7 +87,8 @@ def create(suite, index, root):
 		status = util.slow("making the %s root with mmdebstrap" % suite,
 			["mmdebstrap", "--variant=apt", "--architectures=amd64",
 			 "--mode=root", "--include=" + ",".join(BASE)] +
-			options + [index.suite.base, work, lists], check=False)
+			options + [index.suite.base, work, lists], check=False,
+			contain=True)
 		if status:
 			second_way(index, work, options)
 		for name in ("resolv.conf", "hosts"):
@@ -106,7 +106,7 @@ def second_way(index, work, options):
 	uri = lines[0].split()[1]
 	util.slow("making the %s root with debootstrap" % index.suite.name,
 		  ["debootstrap", "--variant=minbase", index.suite.base, work,
-		   uri])
+		   uri], contain=True)
 	(work / "etc/apt/sources.list").write_text(
 		"".join(line + "\n" for line in lines
 			if line.startswith("deb ")))
@@ -116,7 +116,8 @@ def second_way(index, work, options):
 			    ("upgrade", ["-y", "upgrade"]),
 			    ("base packages", ["-y", "install"] + BASE)):
 		util.slow("%s root: %s" % (index.suite.name, what),
-			  enter(work, ["apt-get"] + words), env=environment())
+			  enter(work, ["apt-get"] + words), env=environment(),
+			  contain=True)
 
 
 def add(suite, packages, check=True):

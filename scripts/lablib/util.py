@@ -123,8 +123,20 @@ def with_parent(command):
 	return ["setpriv", "--pdeathsig", "KILL"] + list(command)
 
 
-def slow(what, command, env=None, cwd=None, check=True):
-	"""Run a long command, output to a log file, a sign of life every 10 s."""
+def contained(command):
+	"""Words for a command whose processes and mounts all end with it."""
+	return with_parent(["unshare", "--mount", "--pid", "--fork",
+			    "--kill-child", "--mount-proc"] + list(command))
+
+
+def slow(what, command, env=None, cwd=None, check=True, contain=False):
+	"""Run a long command, output to a log file, a sign of life every 10 s.
+
+	contain: kill it and all it started when the lab is interrupted; without,
+	it is asked to end, which a package manager wants.
+	"""
+	if contain:
+		command = contained(command)
 	folder = cache() / "log"
 	folder.mkdir(exist_ok=True)
 	log = folder / ("".join(c if c.isalnum() or c in "-." else "-"
@@ -145,7 +157,10 @@ def slow(what, command, env=None, cwd=None, check=True):
 						time.monotonic() - start,
 						last_line(log)))
 		except BaseException:
-			child.terminate()
+			if contain:
+				child.kill()
+			else:
+				child.terminate()
 			child.wait()
 			raise
 	if status and check:

@@ -76,6 +76,7 @@ struct page;
 struct pid;
 struct mm_struct;
 
+#define lockdep_assert_held(l)	do { } while (0)
 #define smp_wmb()		do { } while (0)
 #define smp_load_acquire(p)	(*(p))
 
