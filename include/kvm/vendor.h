@@ -82,7 +82,7 @@ struct kvm_vendor_ops {
 	void (*vcpu_update)(struct kvm_vcpu *vcpu);
 
 	void (*vcpu_load)(struct kvm_vcpu *vcpu, int cpu);		/* [P] */
-	void (*vcpu_put)(struct kvm_vcpu *vcpu);			/* [P] restores all host state */
+	void (*vcpu_put)(struct kvm_vcpu *vcpu);	/* [P] restores all host state */
 	/* Load what stays in the CPU across exits (guest MSRs). [P], once per load */
 	void (*switch_to_guest)(struct kvm_vcpu *vcpu);
 

@@ -52,6 +52,7 @@ struct kvm {
 
 static inline u32 vm_online_vcpus(struct kvm *kvm)
 {
+	/* The vcpus up to it are there: pairs with vcpu_publish(). */
 	return smp_load_acquire(&kvm->online_vcpus);
 }
 

@@ -72,6 +72,7 @@ void vm_flush_tlb(struct kvm *kvm)
 
 	atomic64_inc(&kvm->stat.remote_tlb_flush_requests);
 	atomic64_inc(&kvm->tlb_gen);
+	/* Pairs with the store of the mode in vcpu_enter(). */
 	smp_mb__after_atomic();
 
 	me = get_cpu();

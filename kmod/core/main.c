@@ -11,7 +11,7 @@
 #include <compat/preempt.h>
 #include "core.h"
 
-DEFINE_MUTEX(vm_list_lock);
+DEFINE_MUTEX(vm_list_lock);	/* vm_list; taken last */
 LIST_HEAD(vm_list);
 
 static int __init kvm_init(void)

@@ -52,9 +52,9 @@ void memslots_read_begin(struct kvm_vcpu *vcpu)
 	smp_mb();
 }
 
-/* All reads of the old snapshot come before @seen becomes visible. */
 static void slots_note(struct kvm_vcpu *vcpu, u64 seen)
 {
+	/* All reads of the old snapshot come before @seen becomes visible. */
 	smp_store_release(&vcpu->slots_seen, seen);
 	if (wq_has_sleeper(&vcpu->kvm->slots_wq))
 		wake_up_all(&vcpu->kvm->slots_wq);
@@ -123,11 +123,12 @@ struct kvm_memslot *memslot_hva_next(const struct kvm_memslots *slots, int *pos,
 
 		if (entry->max_end <= start) {
 			i = (i & (i + 1)) - 1;
-		} else if (memslot_hva_end(entry->slot) > start) {
-			*pos = i - 1;
+			continue;
+		}
+		i--;
+		if (memslot_hva_end(entry->slot) > start) {
+			*pos = i;
 			return entry->slot;
-		} else {
-			i--;
 		}
 	}
 	*pos = -1;
@@ -233,6 +234,7 @@ static struct kvm_memslots *slots_build(const struct kvm_memslots *from,
 
 static bool slots_let_go(struct kvm_vcpu *vcpu, u64 gen)
 {
+	/* What the vcpu did with the old snapshot is done: pairs with slots_note(). */
 	u64 seen = smp_load_acquire(&vcpu->slots_seen);
 
 	return !seen || seen >= gen;
@@ -270,6 +272,7 @@ static void slots_publish(struct kvm *kvm, struct kvm_memslots *new)
 {
 	lockdep_assert_held(&kvm->slots_lock);
 	rcu_assign_pointer(kvm->slots, new);
+	/* Who knows the number knows the snapshot: pairs with memslots_read_renew(). */
 	smp_store_release(&kvm->slots_gen, kvm->slots_gen + 1);
 	/* Pairs with memslots_read_begin(). */
 	smp_mb();

@@ -228,6 +228,7 @@ static void vcpu_world_switch(struct kvm_vcpu *vcpu)
 	if (unlikely(own_xstate))
 		vcpu_xstate_to_host(vcpu);
 	kvm_mark_ibpb_exit_to_user();
+	/* The guest's walks of the tables are over when this is seen, see flush.c. */
 	smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
 	kvm_vendor->host_event(vcpu);
 }
@@ -246,7 +247,7 @@ static bool vcpu_enter(struct kvm_vcpu *vcpu)
 	/* The barrier is one half of a pair, see flush.c. */
 	smp_store_mb(vcpu->mode, KVM_IN_GUEST);
 	if (unlikely(READ_ONCE(vcpu->requests) || kvm_guest_work_pending())) {
-		smp_store_release(&vcpu->mode, KVM_OUTSIDE_GUEST);
+		WRITE_ONCE(vcpu->mode, KVM_OUTSIDE_GUEST);
 		local_irq_enable();
 		x86_events_cancel(vcpu);
 		preempt_enable();

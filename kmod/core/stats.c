@@ -140,12 +140,13 @@ DEFINE_DEBUGFS_ATTRIBUTE(vm_level_fops, vm_stat_get, NULL, "%llu\n");
 static int all_stat_get(void *data, u64 *val)
 {
 	struct kvm *kvm;
+	u64 sum = 0;
 
-	*val = 0;
 	mutex_lock(&vm_list_lock);
 	list_for_each_entry(kvm, &vm_list, list)
-		*val += stat_read(kvm, data);
+		sum += stat_read(kvm, data);
 	mutex_unlock(&vm_list_lock);
+	*val = sum;
 	return 0;
 }
 

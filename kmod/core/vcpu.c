@@ -358,6 +358,7 @@ static void vcpu_publish(struct kvm *kvm, struct kvm_vcpu *vcpu)
 {
 	kvm->vcpus[vcpu->index] = vcpu;
 	kvm->created_vcpus++;
+	/* Pairs with vm_online_vcpus(). */
 	smp_store_release(&kvm->online_vcpus, vcpu->index + 1);
 }
 

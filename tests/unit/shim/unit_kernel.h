@@ -64,6 +64,7 @@ struct kvm_guest_fpu { int unused; };
 struct list_head { struct list_head *next, *prev; };
 struct rcu_head { int unused; };
 struct work_struct { int unused; };
+struct lockdep_map { int unused; };
 struct hrtimer { int unused; };
 struct file;
 typedef struct { int unused; } rwlock_t, spinlock_t, raw_spinlock_t, wait_queue_head_t;
