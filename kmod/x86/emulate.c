@@ -488,7 +488,7 @@ static int emul_skip(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 
 /**
  * emulate_insn() - execute the instruction at RIP in software
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  * @exit: why; its instruction bytes are used if it has any
  * @flags: enum kvm_emulate_flags. KVM_EMULATE_SKIP only advances RIP: the
  *	interrupt shadow and the single-step trap are the caller's
@@ -513,7 +513,7 @@ int emulate_insn(struct kvm_vcpu *vcpu, const struct kvm_exit *exit, u32 flags)
 
 /**
  * emulate_resume() - go on with an instruction after userspace answered an MMIO exit
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  *
  * Return: as emulate_insn().
  */
@@ -546,7 +546,7 @@ out_idle:
 
 /**
  * x86_complete_io() - KVM_RUN was called again: finish what the last exit left open
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  *
  * Return: KVM_RESUME, KVM_TO_USER (the access has further parts) or an errno.
  */

@@ -52,7 +52,7 @@ static __always_inline void __user *window_at(const struct window *w, gpa_t gpa)
 
 /**
  * fetch_word() - four bytes of code at @linear, if that is quick
- * @vcpu: loaded, in 64-bit mode with paging, kvm->srcu held
+ * @vcpu: loaded, in 64-bit mode with paging
  * @linear: not within the last three bytes of a page
  * @word: the bytes, little-endian
  *

@@ -76,7 +76,7 @@ int guestmem_read_word(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 
 
 /**
  * guest_read() - copy from guest physical memory
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  * @gpa: any address; may cross pages and slots
  * @data: destination
  * @len: bytes
@@ -101,7 +101,7 @@ EXPORT_SYMBOL_GPL(guest_read);
 
 /**
  * guest_write() - copy to guest physical memory
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  * @gpa: any address; may cross pages and slots
  * @data: source
  * @len: bytes
@@ -164,7 +164,7 @@ static int guestmem_cmpxchg4(u32 __user *uaddr, u32 *old, u32 new)
 
 /**
  * guest_cmpxchg() - atomic compare-exchange in guest physical memory
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  * @gpa: aligned to @len
  * @old: expected value
  * @new: value to store

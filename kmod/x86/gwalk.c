@@ -241,7 +241,7 @@ static int gwalk_descend(struct gwalk *w, gpa_t *gpa, struct x86_fault *fault)
 
 /**
  * gwalk_translate() - linear to guest physical address
- * @vcpu: loaded, kvm->srcu held
+ * @vcpu: loaded
  * @gva: linear address; its upper half is ignored outside long mode
  * @access: enum kvm_access, GWALK_IMPLICIT; 0: translate only, whatever the rights
  * @gpa: the translation

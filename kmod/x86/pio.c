@@ -101,7 +101,7 @@ static int pio_single(struct kvm_vcpu *vcpu, u16 port, unsigned int size, bool i
 
 /**
  * pio_access() - start a port access the hardware has reported
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  * @exit: KVM_FACT_IO
  *
  * Context: may sleep. Return: kvm_verdict or errno, as emulate_insn().
