@@ -65,7 +65,7 @@ struct kvm_mmu {
 
 /**
  * mmu_fault() - make @gpa usable for @access after a second-level fault
- * @vcpu: loaded, its own thread, kvm->srcu held
+ * @vcpu: loaded, its own thread
  * @gpa: bytes
  * @access: enum kvm_access of what the guest tried
  *
