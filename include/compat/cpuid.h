@@ -6,8 +6,9 @@
 #define KVM_COMPAT_CPUID_H
 
 #include <asm/processor.h>
+#include "config.h"
 
-#if __has_include("asm/cpuid/api.h")
+#ifdef KVM_HAVE_CPUID_API_H
 #include <asm/cpuid/api.h>
 #endif
 
