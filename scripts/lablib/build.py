@@ -13,6 +13,7 @@ from . import kernels, roots, util
 SOURCES = ("Makefile", "configure", "dkms.conf", "kmod", "include", "compat")
 # A change below these means that configure has to look again.
 PROBED = ("configure", "compat/probes")
+LOG = "build.log"
 MADE = "generated/config.mk"
 PRODUCT = re.compile(r"(?:\.o|\.ko|\.mod|\.mod\.c|\.cmd|\.d|\.order|\.symvers|"
 		     r"\.partial|~|\.swp)$")
@@ -98,7 +99,7 @@ def modules(kernel_name, flavour="amd64", words=(), checkout=util.REPO):
 	place = "%s/%s" % (kernel.release, key_of(checkout, words))
 	parent = util.cache() / "modules" / place
 	out = parent / digest(files(checkout))
-	if out.is_dir():
+	if (out / LOG).exists():
 		os.utime(out)
 		return out
 	util.need_root("Building the modules")
@@ -107,7 +108,7 @@ def modules(kernel_name, flavour="amd64", words=(), checkout=util.REPO):
 		# changed, or somebody may have built them.
 		contents = files(checkout)
 		out = parent / digest(contents)
-		if not out.is_dir():
+		if not (out / LOG).exists():
 			compile_in(kernel, root, place, contents, checkout,
 				   words, out)
 	return out
@@ -116,6 +117,10 @@ def modules(kernel_name, flavour="amd64", words=(), checkout=util.REPO):
 def compile_in(kernel, root, place, contents, checkout, words, out):
 	inside = "/build/" + place
 	target = root / inside[1:] / "src"
+	# What warned must warn again, although it need not be compiled again.
+	warned = target.parent / "warned"
+	if warned.exists():
+		util.remove(target.parent)
 	target.mkdir(parents=True, exist_ok=True)
 	sync(contents, checkout, target, target.parent / "manifest")
 	probes = digest(contents, PROBED)
@@ -129,8 +134,10 @@ def compile_in(kernel, root, place, contents, checkout, words, out):
 		stamp.write_text(probes)
 	for path in target.rglob("*.ko"):
 		path.unlink()
-	step(kernel, inside, "building", "nice make -j%d %s" %
-	     (os.cpu_count() or 2, " ".join(map(quoted, words))))
+	log = step(kernel, inside, "building", "nice make -j%d %s" %
+		   (os.cpu_count() or 2, " ".join(map(quoted, words))))
+	if b"warning:" in log.read_bytes():
+		warned.touch()
 	built = sorted(target.rglob("*.ko"))
 	if not built:
 		raise util.LabError("The build for %s made no modules; its log "
@@ -139,12 +146,15 @@ def compile_in(kernel, root, place, contents, checkout, words, out):
 	with util.partial(out) as making:
 		for path in built:
 			shutil.copy(path, making.path / path.name)
+		shutil.copy(log, making.path / LOG)
 	prune(out.parent)
 
 
 def step(kernel, inside, verb, command):
-	roots.run(kernel.suite, "%s for %s" % (verb, kernel.release),
+	what = "%s %s" % (verb, inside[len("/build/"):])
+	roots.run(kernel.suite, what,
 		  ["sh", "-ec", "cd %s/src; %s" % (inside, command)])
+	return util.log_of(what)
 
 
 def quoted(word):

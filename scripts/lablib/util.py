@@ -118,6 +118,14 @@ def tail(path, count=15):
 		return "".join(log.readlines()[-count:])
 
 
+def log_of(what):
+	"""Where slow() keeps the output of the command it calls `what`."""
+	folder = cache() / "log"
+	folder.mkdir(exist_ok=True)
+	return folder / ("".join(c if c.isalnum() or c in "-." else "-"
+				 for c in what) + ".log")
+
+
 def with_parent(command):
 	"""Words for a child that does not outlive the lab, however it ends."""
 	return ["setpriv", "--pdeathsig", "KILL"] + list(command)
@@ -137,10 +145,7 @@ def slow(what, command, env=None, cwd=None, check=True, contain=False):
 	"""
 	if contain:
 		command = contained(command)
-	folder = cache() / "log"
-	folder.mkdir(exist_ok=True)
-	log = folder / ("".join(c if c.isalnum() or c in "-." else "-"
-				for c in what) + ".log")
+	log = log_of(what)
 	start = time.monotonic()
 	say(what + " ...")
 	with open(log, "wb") as out:
