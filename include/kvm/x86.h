@@ -12,7 +12,7 @@
 #include <kvm/exit.h>
 #include <kvm/vcpu.h>
 
-/* --- state.c / regs.c: ioctl views of the registers. 0 or -EINVAL; a refused set changes nothing. */
+/* --- regs.c: ioctl views of the registers. 0 or -EINVAL; a refused set changes nothing. */
 void x86_get_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs);
 int x86_set_regs(struct kvm_vcpu *vcpu, const struct kvm_regs *regs);
 void x86_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs);
@@ -88,16 +88,20 @@ int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq);
 
 /* --- exit.c: act on one exit. kvm_verdict or errno. */
 int x86_handle_exit(struct kvm_vcpu *vcpu, struct kvm_exit *exit);
-/* Step over the instruction that caused @exit (decoding it if the hardware does not
- * say how long it is), with its single-step trap. kvm_verdict (a fault of the fetch is queued). */
+/*
+ * Step over the instruction that caused @exit (decoding it if the hardware does not
+ * say how long it is), with its single-step trap. kvm_verdict (a fault of the fetch is queued).
+ */
 int x86_skip(struct kvm_vcpu *vcpu, const struct kvm_exit *exit);
 /* KVM_RUN was called again after an exit that left work: finish it. kvm_verdict or errno. */
 int x86_complete_io(struct kvm_vcpu *vcpu);
 /* Fill kvm_run's outputs common to every exit (cr8, apic_base, if_flag, ready...). */
 void x86_run_publish(struct kvm_vcpu *vcpu);
 
-/* --- guestmem.c: guest physical memory through the VM's mm, page by page.
- * 0 or -EFAULT (no slot there, READONLY for writes, or the host mapping fails). */
+/*
+ * --- guestmem.c: guest physical memory through the VM's mm, page by page.
+ * 0 or -EFAULT (no slot there, READONLY for writes, or the host mapping fails).
+ */
 int guest_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, unsigned int len);
 int guest_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len);
 /* Atomic compare-exchange of an aligned 4- or 8-byte guest word; 0, -EAGAIN (changed), -EFAULT. */
@@ -110,6 +114,7 @@ struct x86_fault {
 	u32 error;
 	u64 cr2;
 };
+
 /*
  * Translate @gva for @access (enum kvm_access) with the guest's current paging
  * mode, setting A/D bits as the CPU would. 0, -EFAULT with @fault filled (to be
@@ -123,6 +128,7 @@ enum kvm_emulate_flags {
 	KVM_EMULATE_SKIP = BIT(0),	/* only find its length and step over it */
 	KVM_EMULATE_CR = BIT(1),	/* a control/debug register move is expected */
 };
+
 int emulate_insn(struct kvm_vcpu *vcpu, const struct kvm_exit *exit, u32 flags);
 /* Continue a string or MMIO instruction after userspace answered. */
 int emulate_resume(struct kvm_vcpu *vcpu);

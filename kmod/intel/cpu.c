@@ -70,6 +70,7 @@ bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu)
 		vmx_vmcs_release(vmx);
 
 	local_irq_save(flags);
+	/* Pairs with the release of the CPU that let go of the VMCS. */
 	if (moved && !WARN_ON_ONCE(smp_load_acquire(&vmx->vmcs_cpu) != -1)) {
 		list_add(&vmx->cpu_link, this_cpu_ptr(&cpu_vmcss));
 		WRITE_ONCE(vmx->vmcs_cpu, cpu);

@@ -100,7 +100,7 @@ static inline struct vmx_vcpu *to_vmx(struct kvm_vcpu *vcpu)
 				 X86_CR0_WP | X86_CR0_AM | X86_CR0_PG)
 
 /* --- caps.c */
-int vmx_caps_init(void);		/* module init: 0 or -EOPNOTSUPP with a sentence in the log */
+int vmx_caps_init(void);		/* module init: 0 or -EOPNOTSUPP and a logged sentence */
 bool vmx_caps_same(void);		/* this CPU offers what module init saw */
 
 /* --- cpu.c: which VMCS is where. */
