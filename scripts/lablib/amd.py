@@ -37,6 +37,26 @@ def disk_words(disks):
 	return words
 
 
+def numa_words(machine):
+	"""Memory and CPUs dealt out to nodes; CPUs in turn, memory evenly."""
+	if machine.numa == 1:
+		return []
+	words = []
+	# Whole pages of 2 MiB, so that no huge page lies in two nodes.
+	share = machine.mem // machine.numa & ~1
+	for node in range(machine.numa):
+		size = share
+		if node == machine.numa - 1:
+			size = machine.mem - share * node
+		cpus = "".join(",cpus=%d" % cpu for cpu in
+			       range(node, machine.smp, machine.numa))
+		words += ["-object", "memory-backend-ram,id=m%d,size=%dM" %
+			  (node, size),
+			  "-numa", "node,nodeid=%d,memdev=m%d%s" %
+			  (node, node, cpus)]
+	return words
+
+
 def command(machine, initrd, console):
 	"""QEMU's words for a machine; ttyS1 is on its standard output."""
 	append = APPEND
@@ -49,10 +69,14 @@ def command(machine, initrd, console):
 			 "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
 	if machine.append:
 		append += " " + machine.append
+	smp = str(machine.smp)
+	if machine.numa > 1:
+		# CPUs of one socket share caches, which nodes cannot.
+		smp += ",sockets=%d" % machine.smp
 	return (["qemu-system-x86_64", "-M", "q35"] + accel +
 		["-cpu", machine.cpu_model or cpu,
-		 "-smp", str(machine.smp), "-m", str(machine.mem),
-		 "-display", "none", "-nodefaults", "-no-user-config",
+		 "-smp", smp, "-m", str(machine.mem)] + numa_words(machine) +
+		["-display", "none", "-nodefaults", "-no-user-config",
 		 "-no-reboot"] +
 		(["-serial", "mon:stdio", "-serial", "null"] if machine.shell
 		 else ["-serial", "file:%s" % console, "-serial", "stdio"]) +

@@ -170,6 +170,9 @@ def command(machine, initrds, folder):
 	if machine.icount:
 		raise util.LabError("--icount is for AMD; Bochs counts exactly "
 				    "without it.")
+	if machine.numa > 1:
+		raise util.LabError("--numa is for AMD; Bochs has one memory "
+				    "node.")
 	path, packaged = bochs.binary(machine.smp > 1)
 	append = (APPEND + " " + machine.append).strip()
 	write_disk(folder / "boot.img", machine.kernel, initrds, append,

@@ -33,7 +33,7 @@ class Machine:
 	def __init__(self, vendor, kernel, modules=None, stock=False,
 		     flavour="amd64", smp=1, mem=1024, icount=False, append="",
 		     disks=(), cpu_model=None, extra_modules=(), load=True,
-		     shell=False, cold=False):
+		     shell=False, cold=False, numa=1):
 		if modules is None and not stock:
 			raise util.LabError("A machine needs a folder with "
 					    "modules or stock=True.")
@@ -50,6 +50,10 @@ class Machine:
 		self.load = load
 		self.shell = shell
 		self.cold = cold
+		self.numa = numa
+		if not 1 <= numa <= 8 or mem < 128 * numa:
+			raise util.LabError("--numa takes 1 to 8 nodes of at "
+					    "least 128 MB each.")
 
 	def settings(self, nonce):
 		wanted = list(self.extra_modules)
