@@ -94,7 +94,7 @@ void mmu_slot_zap(struct kvm *kvm, const struct kvm_memslot *slot);
 /* Write-protect (start of dirty logging) every spte of @slot, and flush. */
 void mmu_slot_write_protect(struct kvm *kvm, const struct kvm_memslot *slot);
 
-int mmu_module_init(void);
+void mmu_vendor_init(void);	/* kvm_vendor is known now */
 void mmu_module_exit(void);
 
 #endif

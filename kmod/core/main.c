@@ -24,15 +24,10 @@ static int __init kvm_init(void)
 	r = flush_init();
 	if (r)
 		goto err_mitigation;
-	r = mmu_module_init();
-	if (r)
-		goto err_flush;
 	preempt_notifier_inc();
 	stats_init();
 	return 0;
 
-err_flush:
-	flush_exit();
 err_mitigation:
 	kvm_mitigation_exit();
 	return r;

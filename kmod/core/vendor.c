@@ -44,6 +44,7 @@ static int vendor_start(void)
 {
 	int r;
 
+	mmu_vendor_init();
 	r = x86_module_init();
 	if (r)
 		return r;

@@ -180,50 +180,97 @@ static int fault_walk(struct fault *f, int level, u64 **out)
 	return 0;
 }
 
-/* Map the neighbours the host already has, with their Accessed bit clear. */
-static void fault_refill(struct fault *f, u64 *sptep)
+/* The entries around one fault's that the fault may fill as well. */
+struct refill {
+	long lo, hi;		/* relative to the faulting page, hi not included */
+	u64 *sptep;		/* the faulting page's */
+	const u64 *table;	/* the host's entry for it, if the host has 4 KiB leaves */
+	u64 base;		/* what every read-only spte here has besides its frame */
+	u64 rights;		/* what a writable one has besides that */
+	bool readonly;
+};
+
+/* As far as slot, both tables and prudence allow; false: not at all. */
+static bool refill_init(const struct fault *f, struct refill *r, u64 *sptep)
 {
 	const struct kvm_memslot *slot = f->slot;
-	const struct kvm_mmu_format *fmt = spte_format();
 	long hidx = (f->hva >> PAGE_SHIFT) & 511;
 	long sidx = f->gfn & 511;
 	u64 below = f->gfn - slot->base_gfn, above = slot->npages - below;
-	long lo = -min_t(u64, below, min(hidx, sidx));
-	long hi = min_t(u64, above, 512 - max(hidx, sidx));
-	long d, filled = 0;
 
 	/* A page whose writes are logged becomes writable by a write of its own only. */
 	if (slot->dirty_bitmap)
-		return;
+		return false;
+	r->lo = -min_t(u64, below, min(hidx, sidx));
+	r->hi = min_t(u64, above, 512 - max(hidx, sidx));
 	if (f->faulted_in) {
-		lo = max(lo, -(hidx & (REFILL_AROUND - 1)));
-		hi = min(hi, REFILL_AROUND - (hidx & (REFILL_AROUND - 1)));
+		hidx &= REFILL_AROUND - 1;
+		r->lo = max(r->lo, -hidx);
+		r->hi = min(r->hi, REFILL_AROUND - hidx);
 	}
-	if (invalidating(&f->kvm->mmu, f->hva + lo * (long)PAGE_SIZE, f->hva + hi * PAGE_SIZE))
+	if (invalidating(&f->kvm->mmu, f->hva + r->lo * (long)PAGE_SIZE,
+			 f->hva + r->hi * PAGE_SIZE))
+		return false;
+	r->sptep = sptep;
+	r->table = f->host.table ? f->host.table + ((f->hva >> PAGE_SHIFT) & 511) : NULL;
+	r->base = fault_spte(f, f->host.entry, 0, SPTE_LEVEL_4K, false);
+	r->rights = spte_format()->write | spte_format()->dirty;
+	r->readonly = memslot_readonly(slot);
+	return true;
+}
+
+/* Neighbours the host maps one by one, each with its own rights. */
+static long refill_small(struct fault *f, const struct refill *r)
+{
+	/* A neighbour of another memory type is left to a fault of its own. */
+	const u64 memtype = _PAGE_PAT | _PAGE_PCD | _PAGE_PWT | sme_me_mask;
+	const u64 like = f->host.entry & memtype;
+	const u64 write = spte_format()->write;
+	long d, filled = 0;
+
+	for (d = r->lo; d < r->hi; d++) {
+		u64 entry = READ_ONCE(r->table[d]);
+		u64 old = READ_ONCE(r->sptep[d]);
+		u64 new;
+
+		if (!host_entry_usable(entry) || (entry & memtype) != like)
+			continue;
+		if (unlikely(old) && ((old & write) || spte_is_tracked(old) || !d))
+			continue;
+		new = r->base | (entry & PTE_PFN_MASK);
+		if (!r->readonly && (host_entry_writable(entry) ||
+				     (host_entry_special(entry) && (entry & _PAGE_RW))))
+			new |= r->rights;
+		else if (unlikely(old))
+			continue;
+		filled += spte_change(&f->batch, &r->sptep[d], old, new, SPTE_LEVEL_4K);
+	}
+	return filled;
+}
+
+/* Neighbours that are pieces of one large leaf of the host. */
+static long refill_large(struct fault *f, const struct refill *r)
+{
+	u64 new = r->base | (fault_may_write(f, f->host.entry) ? r->rights : 0);
+	long d, filled = 0;
+
+	for (d = r->lo; d < r->hi; d++)
+		if (!READ_ONCE(r->sptep[d]))
+			filled += spte_change(&f->batch, &r->sptep[d], 0,
+					      new | (f->host.hfn + d) << PAGE_SHIFT,
+					      SPTE_LEVEL_4K);
+	return filled;
+}
+
+/* Map the neighbours the host already has, with their Accessed bit clear. */
+static void fault_refill(struct fault *f, u64 *sptep)
+{
+	struct refill r;
+	long filled;
+
+	if (!refill_init(f, &r, sptep))
 		return;
-
-	for (d = lo; d < hi; d++) {
-		u64 old = READ_ONCE(sptep[d]);
-		u64 entry = f->host.entry;
-		hfn_t hfn = f->host.hfn + d;
-		bool write;
-
-		if (!d || (old & fmt->write) || spte_is_tracked(old))
-			continue;
-		if (f->host.table) {
-			entry = READ_ONCE(f->host.table[hidx + d]);
-			if (!host_entry_usable(entry))
-				continue;
-			hfn = host_entry_hfn(entry, SPTE_LEVEL_4K);
-		}
-		write = fault_may_write(f, entry);
-		if (old && !write)
-			continue;
-		if (spte_change(&f->batch, &sptep[d], old,
-				fault_spte(f, entry, hfn, SPTE_LEVEL_4K, write),
-				SPTE_LEVEL_4K))
-			filled++;
-	}
+	filled = r.table ? refill_small(f, &r) : refill_large(f, &r);
 	if (filled)
 		atomic64_add(filled, &f->kvm->mmu.stat.refilled);
 	f->vcpu->stat.pf_refilled += filled;

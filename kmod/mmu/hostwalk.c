@@ -14,32 +14,6 @@
 
 #include "spte.h"
 
-/*
- * Present for the CPU: a PROT_NONE or NUMA-hinting entry keeps its frame but has
- * the Present bit clear, and counts as absent here because the host may flush
- * nothing when it changes one.
- */
-bool host_entry_usable(u64 entry)
-{
-	return (entry & (_PAGE_PRESENT | _PAGE_USER)) == (_PAGE_PRESENT | _PAGE_USER);
-}
-
-/*
- * A CPU's TLB never holds a writable translation of a clean page, so the host may
- * write back and clean such pages without a flush. An spte obeys the same
- * rule: it may write only where the host's entry is writable and dirty.
- */
-bool host_entry_writable(u64 entry)
-{
-	return (entry & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY);
-}
-
-/* A frame the host does not manage as memory, such as a device's: nothing to write back. */
-bool host_entry_special(u64 entry)
-{
-	return entry & _PAGE_SPECIAL;
-}
-
 hfn_t host_entry_hfn(u64 entry, int level)
 {
 	u64 mask = level == SPTE_LEVEL_1G ? PHYSICAL_PUD_PAGE_MASK :

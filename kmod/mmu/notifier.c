@@ -330,9 +330,10 @@ void mmu_vm_destroy(struct kvm *kvm)
 	tables_destroy(kvm);
 }
 
-int mmu_module_init(void)
+/* No VM exists, so nobody reads it. */
+void mmu_vendor_init(void)
 {
-	return 0;
+	mmu_format = *kvm_vendor->format;
 }
 
 /* Tables handed to RCU run our code when their grace period ends. */

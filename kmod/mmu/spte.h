@@ -13,6 +13,7 @@
 #ifndef KVM_SWAP_SPTE_H
 #define KVM_SWAP_SPTE_H
 
+#include <linux/pgtable.h>
 #include <linux/rcupdate.h>
 #include <kvm/vm.h>
 #include <kvm/vendor.h>
@@ -52,9 +53,12 @@ struct mmu_batch {
 	struct list_head dead;		/* unlinked tables */
 };
 
+/* A copy of the vendor's, so that a fill does not follow pointers for each entry. */
+extern struct kvm_mmu_format mmu_format;
+
 static inline const struct kvm_mmu_format *spte_format(void)
 {
-	return kvm_vendor->format;
+	return &mmu_format;
 }
 
 static inline bool spte_is_tracked(u64 spte)
@@ -95,6 +99,14 @@ u64 spte_untrack(u64 spte);
 /* Does @spte allow @access right now (a tracked one allows what it remembers)? */
 bool spte_allows(u64 spte, u32 access);
 
+/*
+ * The rest of spte_change(), for what is not the common case. spte_recheck(): the
+ * entry was not *old; true if only the hardware's bits differed and it was
+ * changed after all, *old and *new being what they really were then.
+ */
+bool spte_recheck(u64 *sptep, u64 *old, u64 *new);
+void spte_weakened(struct mmu_batch *batch, u64 old, u64 new);
+
 /**
  * spte_change() - the one place where an spte changes
  * @batch: accounting of this section
@@ -103,11 +115,22 @@ bool spte_allows(u64 spte, u32 access);
  * @new: value to put there
  * @level: of the entry
  *
+ * Inline, because a fill does it 512 times and knows most of its arguments.
  * Context: mmu->lock held for read or write, or an RCU read section (aging).
  * Return: true if @old was still there apart from the hardware's Accessed and
  * Dirty bits, and @new is in place now.
  */
-bool spte_change(struct mmu_batch *batch, u64 *sptep, u64 old, u64 new, int level);
+static __always_inline bool spte_change(struct mmu_batch *batch, u64 *sptep, u64 old,
+					u64 new, int level)
+{
+	if (unlikely(cmpxchg64(sptep, old, new) != old) && !spte_recheck(sptep, &old, &new))
+		return false;
+	if ((old ^ new) & SPTE_LEAF)
+		batch->pages[level - 1] += new & SPTE_LEAF ? 1 : -1;
+	if (old)
+		spte_weakened(batch, old, new);
+	return true;
+}
 
 void mmu_batch_init(struct mmu_batch *batch, struct kvm *kvm);
 /* Add the batch's counts to the VM's. */
@@ -138,6 +161,32 @@ void tables_zap(struct mmu_batch *batch, gfn_t *start, gfn_t end, bool free_tabl
 void tables_destroy(struct kvm *kvm);
 
 /* hostwalk.c */
+/*
+ * Present for the CPU: a PROT_NONE or NUMA-hinting entry keeps its frame but has
+ * the Present bit clear, and counts as absent here because the host may flush
+ * nothing when it changes one.
+ */
+static inline bool host_entry_usable(u64 entry)
+{
+	return (entry & (_PAGE_PRESENT | _PAGE_USER)) == (_PAGE_PRESENT | _PAGE_USER);
+}
+
+/*
+ * A CPU's TLB never holds a writable translation of a clean page, so the host may
+ * write back and clean such pages without a flush. An spte obeys the same
+ * rule: it may write only where the host's entry is writable and dirty.
+ */
+static inline bool host_entry_writable(u64 entry)
+{
+	return (entry & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY);
+}
+
+/* A frame the host does not manage as memory, such as a device's: nothing to write back. */
+static inline bool host_entry_special(u64 entry)
+{
+	return entry & _PAGE_SPECIAL;
+}
+
 struct host_leaf {
 	hfn_t hfn;		/* of the 4 KiB page asked for */
 	u64 entry;		/* the raw entry, for permissions and memory type */
@@ -147,9 +196,6 @@ struct host_leaf {
 
 /* IRQs off from before the call until the last use of @leaf. True: present. */
 bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf);
-bool host_entry_usable(u64 entry);
-bool host_entry_writable(u64 entry);	/* and dirty, so that an spte may write */
-bool host_entry_special(u64 entry);
 hfn_t host_entry_hfn(u64 entry, int level);
 unsigned int host_entry_pat_index(u64 entry, int level);
 

@@ -8,6 +8,8 @@
 
 #include "spte.h"
 
+struct kvm_mmu_format mmu_format __read_mostly;
+
 u64 *spte_child(u64 spte)
 {
 	return __va(spte & spte_format()->addr_mask);
@@ -48,14 +50,6 @@ bool spte_allows(u64 spte, u32 access)
 	return true;
 }
 
-static void batch_count(struct mmu_batch *batch, u64 old, u64 new, int level)
-{
-	if (spte_is_leaf(old))
-		batch->pages[level - 1]--;
-	if (spte_is_leaf(new))
-		batch->pages[level - 1]++;
-}
-
 /*
  * A vcpu may hold a translation of @old in its TLB. Gaining rights needs no
  * flush: the CPU drops a translation that faulted and walks again. A tracked
@@ -74,27 +68,28 @@ static bool change_needs_flush(u64 old, u64 new)
 	return (old & f->write) && !(new & f->write);
 }
 
-bool spte_change(struct mmu_batch *batch, u64 *sptep, u64 old, u64 new, int level)
+bool spte_recheck(u64 *sptep, u64 *old, u64 *new)
 {
 	const struct kvm_mmu_format *f = spte_format();
 	u64 ad = f->accessed | f->dirty;
-	u64 seen;
+	u64 seen = READ_ONCE(*sptep), last;
 
-	for (;;) {
-		seen = cmpxchg64(sptep, old, new);
-		if (seen == old)
-			break;
+	do {
 		/* The hardware may set these two at any moment; nothing else may differ. */
-		if ((seen ^ old) & ~ad)
+		if ((seen ^ *old) & ~ad)
 			return false;
-		if (spte_is_leaf(new) && spte_hfn(new) == spte_hfn(old))
-			new |= seen & ~old & ad;
-		old = seen;
-	}
-	batch_count(batch, old, new, level);
+		if (spte_is_leaf(*new) && spte_hfn(*new) == spte_hfn(*old))
+			*new |= seen & ~*old & ad;
+		*old = last = seen;
+		seen = cmpxchg64(sptep, last, *new);
+	} while (seen != last);
+	return true;
+}
+
+void spte_weakened(struct mmu_batch *batch, u64 old, u64 new)
+{
 	if (change_needs_flush(old, new))
 		batch->flush = true;
-	return true;
 }
 
 void mmu_batch_init(struct mmu_batch *batch, struct kvm *kvm)
