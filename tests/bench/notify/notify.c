@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls the kernel's MMU notifiers for a range of the calling process, as
+ * reclaim does page by page, and counts the ticks: for benchmarks only.
+ *
+ * Write four u64 to <debugfs>/notify_bench: address, size, step (bytes), which
+ * notifier. The next read of the same file gives the ticks as a u64.
+ */
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/timex.h>
+#include <linux/uaccess.h>
+
+struct notify_request {
+	u64 address, size, step, op;
+};
+
+enum notify_op { NOTIFY_CLEAR, NOTIFY_CLEAR_FLUSH, NOTIFY_TEST, NOTIFY_OPS };
+
+/* The notifiers' entry points; [o] written at load. */
+static struct {
+	typeof(&__mmu_notifier_clear_young) clear;
+	typeof(&__mmu_notifier_clear_flush_young) clear_flush;
+	typeof(&__mmu_notifier_test_young) test;
+} notify;
+
+static struct dentry *notify_file;
+
+/* The kernel exports none of the three; a kprobe knows where they are. */
+static void *notify_find(const char *name)
+{
+	struct kprobe probe = { .symbol_name = name };
+	int r = register_kprobe(&probe);
+	void *address = probe.addr;
+
+	if (r) {
+		pr_err("notify_bench: %s cannot be found (%d)\n", name, r);
+		return NULL;
+	}
+	unregister_kprobe(&probe);
+	return address;
+}
+
+static u64 notify_call(const struct notify_request *q)
+{
+	unsigned long at = q->address, end = q->address + q->size;
+	struct mm_struct *mm = current->mm;
+	u64 begin = rdtsc_ordered();
+
+	for (; at < end; at += q->step) {
+		if (!mm_has_notifiers(mm))
+			continue;
+		switch (q->op) {
+		case NOTIFY_CLEAR:
+			notify.clear(mm, at, at + q->step);
+			break;
+		case NOTIFY_CLEAR_FLUSH:
+			notify.clear_flush(mm, at, at + q->step);
+			break;
+		case NOTIFY_TEST:
+			notify.test(mm, at);
+			break;
+		}
+	}
+	return rdtsc_ordered() - begin;
+}
+
+static int notify_open(struct inode *inode, struct file *file)
+{
+	file->private_data = kzalloc(sizeof(u64), GFP_KERNEL);
+	return file->private_data ? 0 : -ENOMEM;
+}
+
+static int notify_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
+}
+
+static ssize_t notify_write(struct file *file, const char __user *from, size_t size,
+			    loff_t *at)
+{
+	u64 *ticks = file->private_data;
+	struct notify_request q;
+
+	if (size != sizeof(q))
+		return -EINVAL;
+	if (copy_from_user(&q, from, sizeof(q)))
+		return -EFAULT;
+	if (!q.step || q.op >= NOTIFY_OPS || q.size > TASK_SIZE_MAX ||
+	    q.address > TASK_SIZE_MAX - q.size || (q.size && q.step > q.size))
+		return -EINVAL;
+	*ticks = notify_call(&q);
+	return size;
+}
+
+static ssize_t notify_read(struct file *file, char __user *to, size_t size, loff_t *at)
+{
+	loff_t start = 0;
+
+	return simple_read_from_buffer(to, size, &start, file->private_data, sizeof(u64));
+}
+
+static const struct file_operations notify_fops = {
+	.owner = THIS_MODULE,
+	.open = notify_open,
+	.release = notify_release,
+	.read = notify_read,
+	.write = notify_write,
+};
+
+static int __init notify_init(void)
+{
+	notify.clear = notify_find("__mmu_notifier_clear_young");
+	notify.clear_flush = notify_find("__mmu_notifier_clear_flush_young");
+	notify.test = notify_find("__mmu_notifier_test_young");
+	if (!notify.clear || !notify.clear_flush || !notify.test)
+		return -ENOENT;
+	notify_file = debugfs_create_file("notify_bench", 0600, NULL, NULL, &notify_fops);
+	return PTR_ERR_OR_ZERO(notify_file);
+}
+
+static void __exit notify_exit(void)
+{
+	debugfs_remove(notify_file);
+}
+
+module_init(notify_init);
+module_exit(notify_exit);
+MODULE_DESCRIPTION("Times calls of the MMU notifiers, for benchmarks");
+MODULE_LICENSE("GPL");
