@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IPIs that reach a CPU in the guest while the host ages the guest's memory.
+ * Needs two CPUs.
+ */
+#define _GNU_SOURCE
+#include "bench_mmu.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+
+#define REGION		(64 * SZ_1M)
+#define REGION_PAGES	(REGION / SZ_4K)
+
+/* Interrupts of one kind that CPU 1 has taken. */
+static uint64_t interrupts(const char *kind)
+{
+	FILE *file = fopen("/proc/interrupts", "r");
+	unsigned long long cpu0, cpu1;
+	char line[512], name[16];
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %15[A-Z]: %llu %llu", name, &cpu0,
+			   &cpu1) == 3 && !strcmp(name, kind)) {
+			fclose(file);
+			return cpu1;
+		}
+	}
+	FAIL("/proc/interrupts has no %s for a second CPU", kind);
+}
+
+struct ipis {
+	uint64_t call, reschedule, shootdown;
+};
+
+static struct ipis ipis_now(void)
+{
+	struct ipis now = {
+		.call = interrupts("CAL"), .reschedule = interrupts("RES"),
+		.shootdown = interrupts("TLB"),
+	};
+
+	return now;
+}
+
+static uint64_t resident(uint8_t *hva)
+{
+	static unsigned char map[REGION_PAGES];
+	uint64_t i, n = 0;
+
+	OK(mincore(hva, REGION, map));
+	for (i = 0; i < REGION_PAGES; i++)
+		n += map[i] & 1;
+	return n;
+}
+
+/*
+ * One MADV_PAGEOUT over pages that the guest used only ages them: reclaim asks
+ * the notifier, page by page, and leaves what was young. The host's own flushes
+ * (it clears its Accessed bits, too) come as calls and are counted as
+ * shootdowns besides.
+ */
+TEST(ipi, "IPIs to a running vcpu while 64 MiB are aged")
+{
+	uint8_t *hva = bench_region(REGION, MADV_NOHUGEPAGE);
+	struct vmm_vcpu *vcpu = bench_boot();
+	struct vmm_thread spinner;
+	struct ipis before, after;
+	uint64_t flushes, sent;
+
+	if (vmm_cpus() < 2)
+		SKIP("one CPU only");
+	vmm_slot(vcpu->vm, 1, 0, BENCH_GPA, REGION, hva);
+	bench_touch_host(hva, REGION);
+	vmm_pin(1);
+	vmm_start(&spinner, bench_spinner(vcpu->vm, vcpu));
+	vmm_pin(0);
+	vmm_sleep_ms(50);
+	bench_touch_guest(vcpu, BENCH_GPA, REGION_PAGES, SZ_4K);
+	flushes = bench_stat(vcpu->vm, "remote_tlb_flush");
+	before = ipis_now();
+	OK(madvise(hva, REGION, MADV_PAGEOUT));
+	after = ipis_now();
+	flushes = bench_stat(vcpu->vm, "remote_tlb_flush") - flushes;
+	CHECK(!spinner.done);
+	CHECKF(resident(hva) == REGION_PAGES, "pages were reclaimed, not aged");
+	vmm_kick(&spinner);
+	vmm_join(&spinner);
+	sent = after.call - before.call + after.reschedule - before.reschedule -
+	       (after.shootdown - before.shootdown);
+	bench_row("ipi_per_1000_aged", sent * 1000, REGION_PAGES);
+	bench_row("ipi_flushes", flushes, 1);
+	bench_row("ipi_calls", after.call - before.call, 1);
+	bench_row("ipi_reschedules", after.reschedule - before.reschedule, 1);
+	bench_row("ipi_shootdowns", after.shootdown - before.shootdown, 1);
+}
