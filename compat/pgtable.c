@@ -4,8 +4,6 @@
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
-#include <asm/asm.h>
 #include <asm/mmu_context.h>
 #include <compat/pgtable.h>
 
@@ -66,22 +64,4 @@ int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 	if (signal_pending(current))
 		return -EINTR;
 	return fault_once(mm, addr, write, flags | FAULT_FLAG_TRIED);
-}
-
-int kvm_user_touch_dirty(unsigned long uaddr)
-{
-	u8 __user *p = (u8 __user *)uaddr;
-
-	if (!access_ok(p, 1))
-		return -EFAULT;
-	if (!user_access_begin(p, 1))
-		return -EFAULT;
-	asm goto("1: lock orb $0, %[mem]\n\t"
-		 _ASM_EXTABLE_UA(1b, %l[fault])
-		 : : [mem] "m" (*(u8 __force *)p) : "cc", "memory" : fault);
-	user_access_end();
-	return 0;
-fault:
-	user_access_end();
-	return -EFAULT;
 }

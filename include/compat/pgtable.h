@@ -25,16 +25,4 @@
  */
 int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
 
-/**
- * kvm_user_touch_dirty() - write to user memory without changing it
- * @uaddr: user address in the current thread's mm
- *
- * One locked OR of zero: the CPU itself sets Accessed and Dirty. Never for a
- * device mapping (VM_IO, VM_PFNMAP): it would reach the device.
- *
- * Context: may sleep, or with page faults disabled.
- * Return: 0 or -EFAULT.
- */
-int kvm_user_touch_dirty(unsigned long uaddr);
-
 #endif

@@ -41,13 +41,14 @@ struct kvm_memslot_hva {
 };
 
 /*
- * A snapshot; constant once published, freed after an SRCU grace period.
+ * A snapshot; constant once published, freed after an SRCU and an RCU grace period.
  *
  * .by_gfn is what the guest sees. .by_hva holds the same slots and, while one
  * is being deleted or moved, that one too until its sptes are gone: the host
  * may change its pages at any time and must still find them.
  */
 struct kvm_memslots {
+	struct rcu_head rcu;
 	u64 generation;
 	unsigned int count;
 	unsigned int hva_count;
@@ -84,7 +85,10 @@ static inline void memslot_mark_dirty(const struct kvm_memslot *slot, gfn_t gfn)
 		set_bit(gfn - slot->base_gfn, slot->dirty_bitmap);
 }
 
-/* Current snapshot. Context: kvm->srcu read side, a loaded vcpu, or kvm->slots_lock. */
+/*
+ * Current snapshot. Context: kvm->srcu or RCU read side, a loaded vcpu, or
+ * kvm->slots_lock.
+ */
 struct kvm_memslots *memslots_get(struct kvm *kvm);
 
 /* The slot that holds @gfn, or NULL. Context: as memslots_get(). */

@@ -13,6 +13,7 @@
 #include <linux/spinlock.h>
 #include <kvm/types.h>
 #include <kvm/exit.h>
+#include <kvm/strict.h>
 #include <compat/fpu.h>
 #include <compat/preempt.h>
 
@@ -145,6 +146,8 @@ struct kvm_vcpu {
 
 	u64 tlb_gen;			/* [p] flushes acknowledged by a real entry */
 	u64 tlb_gen_entry;		/* [p] generation this entry will acknowledge */
+
+	struct strict_vcpu strict;	/* include/kvm/strict.h */
 
 	struct kvm_vcpu_regs regs;	/* [t] */
 	struct kvm_event injected;	/* [t] handed to the hardware, not yet delivered */

@@ -13,6 +13,7 @@
 #include <kvm/types.h>
 #include <kvm/memslot.h>
 #include <kvm/mmu.h>
+#include <kvm/strict.h>
 #include <kvm/vcpu.h>
 
 /*
@@ -36,6 +37,7 @@ struct kvm {
 	wait_queue_head_t slots_wq;	/* a writer waiting for vcpus to let go */
 	struct lockdep_map slots_map;	/* held by loaded vcpus, for lockdep */
 	struct kvm_mmu mmu;		/* its own locks: include/kvm/mmu.h */
+	struct strict_vm strict;	/* its own rules: include/kvm/strict.h */
 	atomic64_t tlb_gen;		/* [a] bumped by every needed guest TLB flush */
 	bool dead;			/* [a] set once; every ioctl answers -EIO */
 	u32 created_vcpus;		/* [l] including ones being made */

@@ -11,6 +11,7 @@
 #include <compat/mitigation.h>
 #include <compat/msr.h>
 #include <compat/virt.h>
+#include <kvm/debug.h>
 #include "svm.h"
 
 DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
@@ -94,7 +95,7 @@ void svm_asid_assign(struct svm_vcpu *svm, struct svm_cpu *cpu)
 		cpu->asid_next = svm_features.asid_min;
 		cpu->flush_all = true;
 	}
-	if (cpu->flush_all)
+	if (cpu->flush_all && !KVM_SEEDED_FAULT(17))
 		control->tlb_control = SVM_TLB_FLUSH_ALL;
 
 	control->asid = cpu->asid_next++;

@@ -93,6 +93,8 @@ void svm_flush_tlb(struct kvm_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct svm_control *control = &svm->vmcb->control;
 
+	if (KVM_SEEDED_FAULT(16))
+		return;
 	if (!svm_features.flush_by_asid)
 		svm->asid_generation = 0;
 	else if (control->tlb_control == SVM_TLB_KEEP)
@@ -172,6 +174,18 @@ void svm_lazy_load(struct kvm_vcpu *vcpu, u32 mask)
 	registers_from_vmcb(to_svm(vcpu));
 }
 
+/* Tell a strict build's model what VMRUN will do to the TLB. */
+static void strict_enter_asid(struct svm_vcpu *svm)
+{
+	const struct svm_control *control = &svm->vmcb->control;
+
+	if (control->tlb_control == SVM_TLB_FLUSH_ALL)
+		strict_flush_cpu();
+	else if (control->tlb_control != SVM_TLB_KEEP)
+		strict_flush_tag(control->asid);
+	strict_enter(&svm->vcpu, control->asid, svm->vcpu.serial);
+}
+
 /* What the TLB was told to do has been done, for this entry did happen. */
 static void flush_done(struct svm_control *control, struct svm_cpu *cpu)
 {
@@ -203,6 +217,7 @@ int svm_enter(struct kvm_vcpu *vcpu)
 	if (unlikely(host_ldt()))
 		host_state_save(cpu);
 
+	strict_enter_asid(svm);
 	if (guest_run(svm, cpu->host_pa))
 		control->exit_code = SVM_EXITCODE_INVALID;
 

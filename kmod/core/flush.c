@@ -26,6 +26,7 @@
 #include <linux/percpu.h>
 #include <linux/sched.h>
 #include <compat/smp.h>
+#include <kvm/debug.h>
 
 #include "core.h"
 
@@ -71,7 +72,8 @@ void vm_flush_tlb(struct kvm *kvm)
 	u32 i;
 
 	atomic64_inc(&kvm->stat.remote_tlb_flush_requests);
-	atomic64_inc(&kvm->tlb_gen);
+	if (!KVM_SEEDED_FAULT(13))
+		atomic64_inc(&kvm->tlb_gen);
 	/* Pairs with the store of the mode in vcpu_enter(). */
 	smp_mb__after_atomic();
 
@@ -88,7 +90,7 @@ void vm_flush_tlb(struct kvm *kvm)
 		__cpumask_set_cpu(cpu, mask);
 		any = true;
 	}
-	if (any) {
+	if (any && !KVM_SEEDED_FAULT(14)) {
 		smp_call_function_many(mask, flush_ipi, NULL, true);
 		atomic64_inc(&kvm->stat.remote_tlb_flush);
 	}

@@ -24,10 +24,15 @@ static int __init kvm_init(void)
 	r = flush_init();
 	if (r)
 		goto err_mitigation;
+	r = strict_init();
+	if (r)
+		goto err_flush;
 	preempt_notifier_inc();
 	stats_init();
 	return 0;
 
+err_flush:
+	flush_exit();
 err_mitigation:
 	kvm_mitigation_exit();
 	return r;
@@ -39,6 +44,7 @@ static void __exit kvm_exit(void)
 	stats_exit();
 	preempt_notifier_dec();
 	mmu_module_exit();
+	strict_destroy();
 	flush_exit();
 	kvm_mitigation_exit();
 }

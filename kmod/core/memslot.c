@@ -35,6 +35,7 @@
 struct kvm_memslots *memslots_get(struct kvm *kvm)
 {
 	return srcu_dereference_check(kvm->slots, &kvm->srcu,
+				      rcu_read_lock_held() ||
 				      lockdep_is_held(&kvm->slots_lock) ||
 				      lock_is_held(&kvm->slots_map));
 }
@@ -143,13 +144,20 @@ static void slot_free(struct kvm_memslot *slot)
 	kfree(slot);
 }
 
-static void slots_free(struct kvm_memslots *slots)
+static void slots_free_rcu(struct rcu_head *rcu)
 {
-	if (!slots)
-		return;
+	struct kvm_memslots *slots = container_of(rcu, struct kvm_memslots, rcu);
+
 	kvfree(slots->dead_bitmap);
 	kfree(slots->dead);
 	kvfree(slots);
+}
+
+/* Nobody but aging, which holds only RCU, may see it any more. */
+static void slots_free(struct kvm_memslots *slots)
+{
+	if (slots)
+		call_rcu(&slots->rcu, slots_free_rcu);
 }
 
 static struct kvm_memslots *slots_alloc(unsigned int count, unsigned int hva_count)

@@ -92,7 +92,7 @@ static void vcpu_cpu_load(struct kvm_vcpu *vcpu, int cpu)
 	}
 	kvm_vendor->vcpu_load(vcpu, cpu);
 	/* What an earlier stay here left in the TLB has missed flushes since. */
-	if (vcpu->last_cpu != cpu)
+	if (vcpu->last_cpu != cpu && !KVM_SEEDED_FAULT(15))
 		vcpu->tlb_gen = 0;
 	vcpu->last_cpu = cpu;
 }
@@ -207,7 +207,7 @@ static bool vcpu_switch_to_guest(struct kvm_vcpu *vcpu)
 static void vcpu_world_switch(struct kvm_vcpu *vcpu)
 {
 	u64 gen = atomic64_read(&vcpu->kvm->tlb_gen);
-	bool own_xstate;
+	bool own_xstate, failed;
 
 	vcpu->tlb_gen_entry = gen;
 	if (unlikely(vcpu->tlb_gen != gen)) {
@@ -222,7 +222,9 @@ static void vcpu_world_switch(struct kvm_vcpu *vcpu)
 		vcpu_xstate_to_guest(vcpu);
 
 	/* A flush counts only if the guest has really been entered with it. */
-	if (likely(!kvm_vendor->enter(vcpu)))
+	failed = kvm_vendor->enter(vcpu);
+	strict_exit(vcpu, failed);
+	if (likely(!failed))
 		vcpu->tlb_gen = vcpu->tlb_gen_entry;
 
 	if (unlikely(own_xstate))

@@ -149,6 +149,7 @@ int vmx_enter(struct kvm_vcpu *vcpu)
 	debugctl = get_debugctlmsr();
 	enter_clear_buffers(vmx);
 
+	strict_enter(vcpu, vmx->eptp, strict_vm_id(&vcpu->kvm->strict));
 	vmx->entry_flags = guest_run(vmx);
 
 	vcpu->regs.avail = 0;

@@ -11,6 +11,8 @@
 #include <linux/bitmap.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <kvm/debug.h>
+#include <kvm/strict.h>
 #include "vmx.h"
 
 /* [l] vpid_lock. Number 0 is the host's. */
@@ -58,6 +60,9 @@ void vmx_vpid_free(u16 vpid)
 
 static void flush_root(u64 eptp)
 {
+	if (KVM_SEEDED_FAULT(16))
+		return;
+	strict_flush_tag(eptp);
 	if (vmx_caps.ept_vpid & VMX_EPT_EXTENT_CONTEXT_BIT)
 		vmx_invept(VMX_EPT_EXTENT_CONTEXT, eptp);
 	else
@@ -66,6 +71,9 @@ static void flush_root(u64 eptp)
 
 void vmx_flush_cpu(void)
 {
+	if (KVM_SEEDED_FAULT(17))
+		return;
+	strict_flush_cpu();
 	if (vmx_caps.ept_vpid & VMX_EPT_EXTENT_GLOBAL_BIT)
 		vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
 	if (vmx_use_vpid && (vmx_caps.ept_vpid >> 32 & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT))

@@ -25,7 +25,6 @@
 enum fault_step {
 	FAULT_DONE = KVM_RESUME,
 	FAULT_ABSENT = 16,	/* the host must fault the page in */
-	FAULT_CLEAN,		/* writable but clean: dirty it first */
 	FAULT_BUSY,		/* an invalidation of this page is in progress */
 	FAULT_EXCLUSIVE,	/* a table stands where a large leaf goes */
 	FAULT_MEMORY,		/* the table cache ran dry */
@@ -184,7 +183,6 @@ static int fault_walk(struct fault *f, int level, u64 **out)
 struct refill {
 	long lo, hi;		/* relative to the faulting page, hi not included */
 	u64 *sptep;		/* the faulting page's */
-	const u64 *table;	/* the host's entry for it, if the host has 4 KiB leaves */
 	u64 base;		/* what every read-only spte here has besides its frame */
 	u64 rights;		/* what a writable one has besides that */
 	bool readonly;
@@ -212,7 +210,6 @@ static bool refill_init(const struct fault *f, struct refill *r, u64 *sptep)
 			 f->hva + r->hi * PAGE_SIZE))
 		return false;
 	r->sptep = sptep;
-	r->table = f->host.table ? f->host.table + ((f->hva >> PAGE_SHIFT) & 511) : NULL;
 	r->base = fault_spte(f, f->host.entry, 0, SPTE_LEVEL_4K, false);
 	r->rights = spte_format()->write | spte_format()->dirty;
 	r->readonly = memslot_readonly(slot);
@@ -229,7 +226,8 @@ static long refill_small(struct fault *f, const struct refill *r)
 	long d, filled = 0;
 
 	for (d = r->lo; d < r->hi; d++) {
-		u64 entry = READ_ONCE(r->table[d]);
+		u64 *entryp = f->host.entryp + d;
+		u64 entry = READ_ONCE(*entryp);
 		u64 old = READ_ONCE(r->sptep[d]);
 		u64 new;
 
@@ -237,6 +235,12 @@ static long refill_small(struct fault *f, const struct refill *r)
 			continue;
 		if (unlikely(old) && ((old & write) || spte_is_tracked(old) || !d))
 			continue;
+		if (unlikely((entry & (_PAGE_RW | _PAGE_DIRTY)) == _PAGE_RW) &&
+		    !r->readonly && !host_entry_special(entry) && host_page_dirty(entry)) {
+			entry = host_entry_dirty(entryp, entry);
+			if (!entry)
+				continue;
+		}
 		new = r->base | (entry & PTE_PFN_MASK);
 		if (!r->readonly && (host_entry_writable(entry) ||
 				     (host_entry_special(entry) && (entry & _PAGE_RW))))
@@ -270,7 +274,7 @@ static void fault_refill(struct fault *f, u64 *sptep)
 
 	if (!refill_init(f, &r, sptep))
 		return;
-	filled = r.table ? refill_small(f, &r) : refill_large(f, &r);
+	filled = f->host.level == SPTE_LEVEL_4K ? refill_small(f, &r) : refill_large(f, &r);
 	if (filled)
 		atomic64_add(filled, &f->kvm->mmu.stat.refilled);
 	f->vcpu->stat.pf_refilled += filled;
@@ -288,7 +292,8 @@ static int fault_look(struct fault *f)
 		return 0;
 	if (!(entry & _PAGE_RW))
 		return FAULT_ABSENT;
-	return entry & _PAGE_DIRTY ? 0 : FAULT_CLEAN;
+	f->host.entry = host_entry_dirty(f->host.entryp, entry);
+	return f->host.entry ? 0 : FAULT_ABSENT;
 }
 
 static int fault_map(struct fault *f)
@@ -351,8 +356,7 @@ static int fault_install(struct fault *f)
 		write_unlock(&mmu->lock);
 	else
 		read_unlock(&mmu->lock);
-	mmu_account(&f->batch);
-	mmu_flush(&f->batch);
+	mmu_finish(&f->batch, "a fill", KVM_SEEDED_FAULT(12));
 	return r;
 }
 
@@ -363,27 +367,17 @@ static int fault_install(struct fault *f)
  */
 static bool fault_untrack(struct kvm_vcpu *vcpu, gfn_t gfn, u32 access)
 {
-	struct kvm_mmu *mmu = &vcpu->kvm->mmu;
 	struct mmu_batch batch;
 	bool done = false;
-	u64 *sptes, old;
+	u64 *sptep, old;
 	int level;
 
 	mmu_batch_init(&batch, vcpu->kvm);
 	rcu_read_lock();
-	sptes = mmu->root;
-	for (level = mmu->levels; level; level--) {
-		u64 *sptep = &sptes[spte_index(gfn, level)];
-
-		old = READ_ONCE(*sptep);
-		if (spte_is_table(old)) {
-			sptes = spte_child(old);
-			continue;
-		}
-		if (spte_is_tracked(old) && spte_allows(old, access))
-			done = spte_change(&batch, sptep, old, spte_untrack(old), level);
-		break;
-	}
+	sptep = table_find(&vcpu->kvm->mmu, gfn, 0, &level);
+	old = READ_ONCE(*sptep);
+	if (spte_is_tracked(old) && spte_allows(old, access))
+		done = spte_change(&batch, sptep, old, spte_untrack(old), level);
 	rcu_read_unlock();
 	return done;
 }
@@ -395,18 +389,11 @@ static int fault_poisoned(const struct fault *f)
 	return KVM_RESUME;
 }
 
-static int fault_host(struct fault *f, int step)
+static int fault_host(struct fault *f)
 {
-	bool write = f->access & KVM_ACCESS_WRITE;
-	int r = 0;
-
-	if (step == FAULT_CLEAN) {
-		r = kvm_user_touch_dirty(f->hva & PAGE_MASK);
-		if (!r)
-			return 0;
-	}
 	f->faulted_in = true;
-	return kvm_host_fault_in(f->kvm->mm, f->hva & PAGE_MASK, write);
+	return kvm_host_fault_in(f->kvm->mm, f->hva & PAGE_MASK,
+				 f->access & KVM_ACCESS_WRITE);
 }
 
 static int fault_resolve(struct fault *f)
@@ -429,8 +416,7 @@ static int fault_resolve(struct fault *f)
 			cond_resched();
 			return KVM_RESUME;
 		case FAULT_ABSENT:
-		case FAULT_CLEAN:
-			r = fault_host(f, r);
+			r = fault_host(f);
 			if (r == -EHWPOISON)
 				return fault_poisoned(f);
 			/* The run loop sees the signal and says so to userspace. */

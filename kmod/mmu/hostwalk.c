@@ -30,15 +30,43 @@ unsigned int host_entry_pat_index(u64 entry, int level)
 	       (entry & _PAGE_PWT ? 1 : 0);
 }
 
-static bool host_leaf_set(struct host_leaf *leaf, u64 entry, int level, hva_t hva)
+/**
+ * host_entry_dirty() - what a CPU does to an entry before its first write
+ * @entryp: the live entry
+ * @entry: what was read from it: writable, not dirty
+ *
+ * Sets the Dirty bit by the same locked update, or not at all if the entry has
+ * changed; the host reckons with it at any moment (SDM "Accessed and Dirty Flags").
+ * Context: IRQs off since the walk.
+ * Return: the entry as it is now; 0 if it has changed.
+ */
+u64 host_entry_dirty(u64 *entryp, u64 entry)
+{
+	u64 dirty = entry | _PAGE_DIRTY;
+
+	return cmpxchg64(entryp, entry, dirty) == entry ? dirty : 0;
+}
+
+/*
+ * The host knows already that the page behind this clean 4 KiB entry is dirty, as
+ * it does for the pieces of a huge page it has split: the entry may say so too.
+ */
+bool host_page_dirty(u64 entry)
+{
+	hfn_t hfn = host_entry_hfn(entry, SPTE_LEVEL_4K);
+
+	return pfn_valid(hfn) && PageDirty(pfn_to_page(hfn));
+}
+
+static bool host_leaf_set(struct host_leaf *leaf, u64 *entryp, u64 entry, int level, hva_t hva)
 {
 	if (!host_entry_usable(entry))
 		return false;
+	leaf->entryp = entryp;
 	leaf->entry = entry;
 	leaf->level = level;
 	leaf->hfn = host_entry_hfn(entry, level) +
 		    ((hva >> PAGE_SHIFT) & (spte_span(level) - 1));
-	leaf->table = NULL;
 	return true;
 }
 
@@ -57,7 +85,7 @@ bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf)
 	p4d_t *p4d;
 	pud_t *pud, pud_val_now;
 	pmd_t *pmd, pmd_val_now;
-	pte_t *pte;
+	u64 *pte;
 
 	lockdep_assert_irqs_disabled();
 
@@ -72,7 +100,7 @@ bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf)
 	if (!(pud_val(pud_val_now) & _PAGE_PRESENT))
 		return false;
 	if (pud_val(pud_val_now) & _PAGE_PSE)
-		return host_leaf_set(leaf, pud_val(pud_val_now), SPTE_LEVEL_1G, hva);
+		return host_leaf_set(leaf, (u64 *)pud, pud_val(pud_val_now), SPTE_LEVEL_1G, hva);
 
 	/* From here on the copies, not the live entries, say where the next table is. */
 	pmd = (pmd_t *)__va(pud_val(pud_val_now) & PTE_PFN_MASK) + pmd_index(hva);
@@ -80,11 +108,8 @@ bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf)
 	if (!(pmd_val(pmd_val_now) & _PAGE_PRESENT))
 		return false;
 	if (pmd_val(pmd_val_now) & _PAGE_PSE)
-		return host_leaf_set(leaf, pmd_val(pmd_val_now), SPTE_LEVEL_2M, hva);
+		return host_leaf_set(leaf, (u64 *)pmd, pmd_val(pmd_val_now), SPTE_LEVEL_2M, hva);
 
-	pte = (pte_t *)__va(pmd_val(pmd_val_now) & PTE_PFN_MASK);
-	if (!host_leaf_set(leaf, READ_ONCE(*(u64 *)&pte[pte_index(hva)]), SPTE_LEVEL_4K, hva))
-		return false;
-	leaf->table = (u64 *)pte;
-	return true;
+	pte = (u64 *)__va(pmd_val(pmd_val_now) & PTE_PFN_MASK) + pte_index(hva);
+	return host_leaf_set(leaf, pte, READ_ONCE(*pte), SPTE_LEVEL_4K, hva);
 }

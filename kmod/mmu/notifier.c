@@ -32,8 +32,6 @@ static void zap_gfns(struct mmu_batch *batch, gfn_t start, gfn_t end, bool free_
 		if (!may_block || !need_resched())
 			continue;
 		write_unlock(&mmu->lock);
-		mmu_account(batch);
-		mmu_flush(batch);
 		cond_resched();
 		write_lock(&mmu->lock);
 	}
@@ -93,8 +91,7 @@ static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long star
 	}
 	write_unlock(&kvm->mmu.lock);
 	srcu_read_unlock(&kvm->srcu, idx);
-	mmu_account(&batch);
-	mmu_flush(&batch);
+	mmu_finish(&batch, "an invalidation", KVM_SEEDED_FAULT(7));
 }
 
 static void notifier_invalidate_end(struct kvm_notifier *n, unsigned long start,
@@ -131,28 +128,21 @@ static bool age_leaf(struct mmu_batch *batch, u64 *sptep, int level, bool clear)
  * they were unlinked, and a translation that outlives its Accessed bit only
  * makes the page look colder than it is until the next real walk.
  */
-static bool age_table(struct mmu_batch *batch, u64 *sptes, int level, gfn_t base,
-		      gfn_t start, gfn_t end, bool clear)
+static bool age_gfns(struct mmu_batch *batch, gfn_t gfn, gfn_t end, bool clear)
 {
-	u64 span = spte_span(level);
-	gfn_t gfn = base;
 	bool young = false;
-	int i = 0;
 
-	if (start > base) {
-		i = (start - base) / span;
-		gfn += i * span;
-	}
-	for (; i < 512 && gfn < end; i++, gfn += span) {
-		u64 spte = READ_ONCE(sptes[i]);
+	while (gfn < end && (clear || !young)) {
+		int level;
+		u64 *sptep = table_find(&batch->kvm->mmu, gfn, 0, &level);
+		gfn_t next = (gfn | (spte_span(level) - 1)) + 1;
 
-		if (spte_is_table(spte))
-			young |= age_table(batch, spte_child(spte), level - 1, gfn, start,
-					   end, clear);
-		else if (spte)
-			young |= age_leaf(batch, &sptes[i], level, clear);
-		if (young && !clear)
-			break;
+		if (level == SPTE_LEVEL_4K)
+			next = min(end, (gfn | 511) + 1);
+		else
+			gfn = next - 1;
+		for (; gfn < next && (clear || !young); gfn++, sptep++)
+			young |= age_leaf(batch, sptep, level, clear);
 	}
 	return young;
 }
@@ -163,10 +153,11 @@ static bool age_range(struct kvm *kvm, hva_t start, hva_t end, bool clear)
 	struct kvm_memslot *slot;
 	struct mmu_batch batch;
 	bool young = false;
-	int pos, idx;
+	int pos;
 
+	if (KVM_SEEDED_FAULT(6))
+		return false;
 	mmu_batch_init(&batch, kvm);
-	idx = srcu_read_lock(&kvm->srcu);
 	rcu_read_lock();
 	slots = memslots_get(kvm);
 	pos = memslot_hva_first(slots, end);
@@ -174,11 +165,9 @@ static bool age_range(struct kvm *kvm, hva_t start, hva_t end, bool clear)
 		gfn_t first, last;
 
 		slot_clip(slot, start, end, &first, &last);
-		young |= age_table(&batch, kvm->mmu.root, kvm->mmu.levels, 0, first, last,
-				   clear);
+		young |= age_gfns(&batch, first, last, clear);
 	}
 	rcu_read_unlock();
-	srcu_read_unlock(&kvm->srcu, idx);
 	return young;
 }
 
@@ -216,10 +205,9 @@ static void notifier_release(struct kvm_notifier *n)
 	atomic64_inc(&kvm->mmu.stat.zap_all);
 	write_lock(&kvm->mmu.lock);
 	invalidation_begin(&kvm->mmu, 0, ULONG_MAX);
-	zap_gfns(&batch, 0, spte_span(kvm->mmu.levels + 1), false, true);
+	zap_gfns(&batch, 0, spte_span(kvm->mmu.levels + 1), true, true);
 	write_unlock(&kvm->mmu.lock);
-	mmu_account(&batch);
-	mmu_flush(&batch);
+	mmu_finish(&batch, "the release of the mm", KVM_SEEDED_FAULT(9));
 }
 
 const struct kvm_notifier_ops mmu_notifier_callbacks = {
@@ -239,8 +227,7 @@ void mmu_slot_zap(struct kvm *kvm, const struct kvm_memslot *slot)
 	write_lock(&kvm->mmu.lock);
 	zap_gfns(&batch, slot->base_gfn, slot->base_gfn + slot->npages, true, true);
 	write_unlock(&kvm->mmu.lock);
-	mmu_account(&batch);
-	mmu_flush(&batch);
+	mmu_finish(&batch, "the removal of a slot", KVM_SEEDED_FAULT(10));
 }
 
 /* Large leaves go: what is logged is mapped page by page. */
@@ -257,24 +244,21 @@ static void protect_leaf(struct mmu_batch *batch, u64 *sptep, int level)
 	} while (new != old && !spte_change(batch, sptep, old, new, level));
 }
 
-static void protect_table(struct mmu_batch *batch, u64 *sptes, int level, gfn_t base,
-			  gfn_t start, gfn_t end)
+static void protect_gfns(struct mmu_batch *batch, gfn_t gfn, gfn_t end)
 {
-	u64 span = spte_span(level);
-	gfn_t gfn = base;
-	int i = 0;
+	lockdep_assert_held_write(&batch->kvm->mmu.lock);
+	while (gfn < end) {
+		int level;
+		u64 *sptep = table_find(&batch->kvm->mmu, gfn, 0, &level);
+		gfn_t next = (gfn | (spte_span(level) - 1)) + 1;
 
-	if (start > base) {
-		i = (start - base) / span;
-		gfn += i * span;
-	}
-	for (; i < 512 && gfn < end; i++, gfn += span) {
-		u64 spte = READ_ONCE(sptes[i]);
-
-		if (spte_is_table(spte))
-			protect_table(batch, spte_child(spte), level - 1, gfn, start, end);
-		else if (spte)
-			protect_leaf(batch, &sptes[i], level);
+		if (level == SPTE_LEVEL_4K)
+			next = min(end, (gfn | 511) + 1);
+		else
+			gfn = next - 1;
+		for (; gfn < next; gfn++, sptep++)
+			if (READ_ONCE(*sptep))
+				protect_leaf(batch, sptep, level);
 	}
 }
 
@@ -285,11 +269,9 @@ void mmu_slot_write_protect(struct kvm *kvm, const struct kvm_memslot *slot)
 	lockdep_assert_held(&kvm->slots_lock);
 	mmu_batch_init(&batch, kvm);
 	write_lock(&kvm->mmu.lock);
-	protect_table(&batch, kvm->mmu.root, kvm->mmu.levels, 0, slot->base_gfn,
-		      slot->base_gfn + slot->npages);
+	protect_gfns(&batch, slot->base_gfn, slot->base_gfn + slot->npages);
 	write_unlock(&kvm->mmu.lock);
-	mmu_account(&batch);
-	mmu_flush(&batch);
+	mmu_finish(&batch, "write-protection", KVM_SEEDED_FAULT(11));
 }
 
 int mmu_vm_init(struct kvm *kvm)
@@ -299,6 +281,7 @@ int mmu_vm_init(struct kvm *kvm)
 	int r;
 
 	rwlock_init(&mmu->lock);
+	strict_vm_init(&kvm->strict);
 	mmu->levels = kvm_vendor->caps.tdp_levels;
 	root = table_alloc(kvm, mmu->levels, GFP_KERNEL);
 	if (!root)

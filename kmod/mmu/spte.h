@@ -15,6 +15,8 @@
 
 #include <linux/pgtable.h>
 #include <linux/rcupdate.h>
+#include <kvm/debug.h>
+#include <kvm/strict.h>
 #include <kvm/vm.h>
 #include <kvm/vendor.h>
 
@@ -51,6 +53,7 @@ struct mmu_batch {
 	long unmapped;
 	bool flush;			/* a vcpu may still use what was here */
 	struct list_head dead;		/* unlinked tables */
+	struct strict_batch strict;
 };
 
 /* A copy of the vendor's, so that a fill does not follow pointers for each entry. */
@@ -129,17 +132,36 @@ static __always_inline bool spte_change(struct mmu_batch *batch, u64 *sptep, u64
 		batch->pages[level - 1] += new & SPTE_LEAF ? 1 : -1;
 	if (old)
 		spte_weakened(batch, old, new);
+	strict_change(batch, old, new, level);
 	return true;
 }
 
-void mmu_batch_init(struct mmu_batch *batch, struct kvm *kvm);
+static inline void mmu_batch_init(struct mmu_batch *batch, struct kvm *kvm)
+{
+	*batch = (struct mmu_batch) {
+		.kvm = kvm,
+		.dead = LIST_HEAD_INIT(batch->dead),
+	};
+}
+
 /* Add the batch's counts to the VM's. */
 void mmu_account(struct mmu_batch *batch);
-/*
- * Flush if needed, then hand unlinked tables to RCU. Called without mmu->lock,
- * or under it by callers that may not return stale. Does not sleep.
- */
+/* Flush if needed, then hand unlinked tables to RCU. Does not sleep. */
 void mmu_flush(struct mmu_batch *batch);
+
+/*
+ * The end of a section, without mmu->lock: no vcpu uses what went away when this
+ * returns. @forget: a seeded fault, leave the flush out. Does not sleep.
+ */
+static __always_inline void mmu_finish(struct mmu_batch *batch, const char *what, bool forget)
+{
+	mmu_account(batch);
+	if (forget)
+		batch->flush = false;
+	if (batch->flush || !list_empty(&batch->dead))
+		mmu_flush(batch);
+	strict_settle(batch, what);
+}
 
 /* table.c */
 struct mmu_table *table_alloc(struct kvm *kvm, int level, gfp_t gfp);
@@ -149,6 +171,7 @@ u64 table_entry(const struct mmu_table *table);
 /* Replace the leaf @old at @level by a table of smaller leaves that map the same. */
 bool table_split(struct mmu_batch *batch, u64 *sptep, u64 old, int level,
 		 struct mmu_table *table);
+u64 *table_find(const struct kvm_mmu *mmu, gfn_t gfn, gfn_t whole, int *level);
 /* Take the table at *sptep out of the tree, with all below it. mmu->lock for write. */
 void table_unlink(struct mmu_batch *batch, u64 *sptep, int level);
 /*
@@ -157,7 +180,7 @@ void table_unlink(struct mmu_batch *batch, u64 *sptep, int level);
  * @free_tables: unlink tables that lie wholly in the range.
  */
 void tables_zap(struct mmu_batch *batch, gfn_t *start, gfn_t end, bool free_tables,
-		unsigned long budget);
+		long budget);
 void tables_destroy(struct kvm *kvm);
 
 /* hostwalk.c */
@@ -189,12 +212,14 @@ static inline bool host_entry_special(u64 entry)
 
 struct host_leaf {
 	hfn_t hfn;		/* of the 4 KiB page asked for */
+	u64 *entryp;		/* where it is; neighbours lie around it */
 	u64 entry;		/* the raw entry, for permissions and memory type */
 	int level;		/* 1, 2, 3 */
-	u64 *table;		/* the host's table of 4 KiB entries, if level == 1 */
 };
 
 /* IRQs off from before the call until the last use of @leaf. True: present. */
+u64 host_entry_dirty(u64 *entryp, u64 entry);
+bool host_page_dirty(u64 entry);
 bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf);
 hfn_t host_entry_hfn(u64 entry, int level);
 unsigned int host_entry_pat_index(u64 entry, int level);

@@ -65,7 +65,7 @@ static bool change_needs_flush(u64 old, u64 new)
 		return true;
 	if (!spte_is_leaf(new) || spte_hfn(old) != spte_hfn(new))
 		return true;
-	return (old & f->write) && !(new & f->write);
+	return (old & f->write) && !(new & f->write) && !KVM_SEEDED_FAULT(8);
 }
 
 bool spte_recheck(u64 *sptep, u64 *old, u64 *new)
@@ -90,13 +90,6 @@ void spte_weakened(struct mmu_batch *batch, u64 old, u64 new)
 {
 	if (change_needs_flush(old, new))
 		batch->flush = true;
-}
-
-void mmu_batch_init(struct mmu_batch *batch, struct kvm *kvm)
-{
-	memset(batch, 0, sizeof(*batch));
-	batch->kvm = kvm;
-	INIT_LIST_HEAD(&batch->dead);
 }
 
 void mmu_account(struct mmu_batch *batch)
@@ -150,6 +143,7 @@ void mmu_flush(struct mmu_batch *batch)
 	batch->flush = false;
 	if (list_empty(&batch->dead))
 		return;
+	strict_check(batch, "the freeing of a table");
 	list_for_each_entry_safe(table, next, &batch->dead, link)
 		table_drop(batch, table);
 	INIT_LIST_HEAD(&batch->dead);
@@ -240,83 +234,84 @@ void table_unlink(struct mmu_batch *batch, u64 *sptep, int level)
 		list_add_tail(&table_of(spte_child(old))->link, &batch->dead);
 }
 
-struct zap {
-	struct mmu_batch *batch;
-	gfn_t start, end;
-	bool free_tables;
-	long budget;
-};
-
-static bool zap_table(struct zap *z, u64 *sptes, int level, gfn_t base);
-
-/* A leaf only part of which goes away: keep the rest mapped if memory allows. */
-static bool zap_large_leaf(struct zap *z, u64 *sptep, u64 old, int level, gfn_t gfn)
+/**
+ * table_find() - the entry that decides about a frame
+ * @mmu: of the VM
+ * @gfn: guest frame
+ * @whole: if not 0, a table is not looked into when all it spans lies in [@gfn, @whole)
+ * @level: out: the entry's
+ *
+ * Context: mmu->lock or an RCU read section.
+ * Return: a leaf's entry, a level 1 entry, one with nothing below it, or see @whole.
+ */
+u64 *table_find(const struct kvm_mmu *mmu, gfn_t gfn, gfn_t whole, int *level)
 {
-	struct mmu_table *table = NULL;
+	u64 *sptes = mmu->root;
+	int l;
 
-	if (gfn < z->start || gfn + spte_span(level) > z->end)
-		table = table_alloc(z->batch->kvm, level - 1, GFP_NOWAIT | __GFP_NOWARN);
-	if (table && !spte_is_tracked(old) &&
-	    table_split(z->batch, sptep, old, level, table))
-		return zap_table(z, table->sptes, level - 1, gfn);
-	if (table)
-		table_free(z->batch->kvm, table);
-	if (spte_is_leaf(spte_zap(z->batch, sptep, level)))
-		z->batch->unmapped += spte_span(level);
-	return true;
-}
+	for (l = mmu->levels;; l--) {
+		u64 *sptep = &sptes[spte_index(gfn, l)];
+		u64 spte = READ_ONCE(*sptep);
 
-static bool zap_entry(struct zap *z, u64 *sptep, int level, gfn_t gfn)
-{
-	u64 old = READ_ONCE(*sptep);
-
-	if (!old)
-		return true;
-	if (--z->budget < 0) {
-		z->start = max(z->start, gfn);
-		return false;
-	}
-	if (spte_is_table(old)) {
-		if (z->free_tables && gfn >= z->start && gfn + spte_span(level) <= z->end) {
-			table_unlink(z->batch, sptep, level);
-			return true;
+		if (l == SPTE_LEVEL_4K || !spte_is_table(spte) ||
+		    (!(gfn & (spte_span(l) - 1)) && gfn + spte_span(l) <= whole)) {
+			*level = l;
+			return sptep;
 		}
-		return zap_table(z, spte_child(old), level - 1, gfn);
+		sptes = spte_child(spte);
 	}
-	if (level > SPTE_LEVEL_4K)
-		return zap_large_leaf(z, sptep, old, level, gfn);
-	spte_zap(z->batch, sptep, level);
-	z->batch->unmapped++;
-	return true;
 }
 
-static bool zap_table(struct zap *z, u64 *sptes, int level, gfn_t base)
+/*
+ * Zap what stands at *sptep, above level 1, as far as it lies in [gfn, end). Of a
+ * leaf only part of which goes away the rest stays mapped, if memory allows.
+ * Return: the first frame not done with.
+ */
+static gfn_t zap_large(struct mmu_batch *batch, u64 *sptep, int level, gfn_t gfn, gfn_t end)
 {
-	u64 span = spte_span(level);
-	gfn_t gfn = base;
-	int i = 0;
+	gfn_t base = gfn & ~(spte_span(level) - 1), next = base + spte_span(level);
+	u64 old = READ_ONCE(*sptep);
+	struct mmu_table *table;
 
-	if (z->start > base) {
-		i = (z->start - base) / span;
-		gfn += i * span;
+	if (spte_is_table(old)) {
+		table_unlink(batch, sptep, level);
+		return next;
 	}
-	for (; i < 512 && gfn < z->end; i++, gfn += span)
-		if (!zap_entry(z, &sptes[i], level, gfn))
-			return false;
-	return true;
+	if (old && (gfn > base || end < next) && !spte_is_tracked(old)) {
+		table = table_alloc(batch->kvm, level - 1, GFP_NOWAIT | __GFP_NOWARN);
+		if (table && table_split(batch, sptep, old, level, table))
+			return gfn;
+		if (table)
+			table_free(batch->kvm, table);
+	}
+	if (spte_is_leaf(spte_zap(batch, sptep, level)))
+		batch->unmapped += spte_span(level);
+	return next;
 }
 
 void tables_zap(struct mmu_batch *batch, gfn_t *start, gfn_t end, bool free_tables,
-		unsigned long budget)
+		long budget)
 {
 	struct kvm_mmu *mmu = &batch->kvm->mmu;
-	struct zap z = {
-		.batch = batch, .start = *start, .end = end,
-		.free_tables = free_tables, .budget = budget,
-	};
+	gfn_t gfn = *start, stop;
 
 	lockdep_assert_held_write(&mmu->lock);
-	*start = zap_table(&z, mmu->root, mmu->levels, 0) ? end : z.start;
+	while (gfn < end && budget > 0) {
+		int level;
+		u64 *sptep = table_find(mmu, gfn, free_tables ? end : 0, &level);
+
+		if (level > SPTE_LEVEL_4K) {
+			gfn = zap_large(batch, sptep, level, gfn, end);
+			budget--;
+			continue;
+		}
+		stop = min(end, (gfn | 511) + 1);
+		budget -= stop - gfn;
+		for (; gfn < stop; gfn++, sptep++)
+			if (READ_ONCE(*sptep) && spte_zap(batch, sptep, SPTE_LEVEL_4K))
+				batch->unmapped++;
+	}
+	*start = min(gfn, end);
 }
 
 /* After the last vcpu is gone and the notifier is unregistered: nobody looks any more. */
