@@ -31,7 +31,7 @@ def line(x1, y1, x2, y2, colour, width=1.0):
 def bars(one, y):
 	"""Two bars, in-tree above ours, both relative to the larger."""
 	full = max(one.stock or 0, one.own or 0, one.limit or 0) or 1
-	out = [words(LEFT - 10, y + 14, one.label.strip(), 12, "end",
+	out = [words(LEFT - 10, y + 14, one.label, 12, "end",
 		     RED if one.over else INK)]
 	for figure, colour, top in ((one.stock, GREY, 2), (one.own, BLUE, 11)):
 		if figure is None:
@@ -83,9 +83,26 @@ def legend(y):
 		words(LEFT + 156, y + 8, "limit; a bar beyond it has a red name")]
 
 
+def chosen(rows):
+	"""Rows worth a bar: of the indented ones only what a limit is for."""
+	out = []
+	parent = ""
+	for one in rows:
+		if not one.label.startswith(" "):
+			parent = one.label.replace(": total", "")
+		elif one.limit is None:
+			continue
+		else:
+			one = one._replace(label="%s: %s" % (
+				parent, one.label.strip().split(",")[0]))
+		if not one.unit:
+			out.append(one)
+	return out
+
+
 def draw(title, rows, stock, own):
 	"""The picture's text."""
-	shown = [one for one in rows if not one.unit]
+	shown = chosen(rows)
 	out = [words(20, 28, title, 16)] + legend(44)
 	y = 70
 	for one in shown:
