@@ -67,8 +67,8 @@ def command(machine, initrd, console):
 		accel = ["-accel", "tcg,thread=single",
 			 "-icount", "shift=0,sleep=off", "-seed", "42",
 			 "-rtc", "base=2024-01-01T00:00:00,clock=vm"]
-	if machine.append:
-		append += " " + machine.append
+	append = " ".join(filter(None, (append, machine.kernel.append,
+					machine.append)))
 	smp = str(machine.smp)
 	if machine.numa > 1:
 		# CPUs of one socket share caches, which nodes cannot.

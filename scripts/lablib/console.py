@@ -33,6 +33,10 @@ SPLAT = re.compile(STAMP + r"(?:" + "|".join((
 	r"UBSAN:",
 	r"KASAN",
 	r"KFENCE",
+	r"lab: kmemleak: unreferenced object",
+	r"kmemleak: (?:Memory pool empty|Cannot allocate|.* disabled)",
+	r"ODEBUG: (?:out of memory|Out of memory|.* disabled)",
+	r"pagealloc: (?:memory corruption|single bit error)",
 	r"refcount_t:",
 	r"list_(?:add|del) corruption",
 	r"DEBUG_LOCKS_WARN_ON",
@@ -47,9 +51,33 @@ def clean(line):
 	return line.rstrip("\r\n").replace("\0", "")
 
 
+# A data race in the kernel's own code, of which there are many, is not a
+# failure; one that a module of KVM takes part in is.
+RACE = re.compile(STAMP + r"BUG: KCSAN")
+RULE = re.compile(STAMP + r"={20}")
+OURS = re.compile(r"\[kvm(?:_\w+)?\]")
+
+
+def foreign_races(lines):
+	"""Numbers of the lines that title a data race without KVM in it."""
+	found = set()
+	for number, line in enumerate(lines):
+		if not RACE.match(line):
+			continue
+		for other in lines[number:number + 100]:
+			if OURS.search(other):
+				break
+			if RULE.match(other):
+				found.add(number)
+				break
+	return found
+
+
 def splat(text):
 	"""The first line that reports a host failure, or None."""
-	for line in text.splitlines():
-		if SPLAT.match(clean(line)):
-			return clean(line)
+	lines = [clean(line) for line in text.splitlines()]
+	skip = foreign_races(lines)
+	for number, line in enumerate(lines):
+		if SPLAT.match(line) and number not in skip:
+			return line
 	return None

@@ -16,6 +16,26 @@ mount -t tmpfs tmp /tmp
 ln -s /proc/self/fd /dev/fd
 stty -F /dev/ttyS1 raw -echo 2>/dev/null
 
+# Debug kernels: allocations that nothing points to any more.  What the kernel
+# itself lost while booting is not ours to report.
+leaks=/sys/kernel/debug/kmemleak
+leaks_scan()
+{
+	[ -e $leaks ] || return
+	# An object is reported from its fifth second on, once its contents are
+	# the same in two scans.
+	sleep 6
+	echo scan >$leaks
+	echo scan >$leaks
+}
+leaks_report()
+{
+	leaks_scan
+	[ ! -s $leaks ] || sed 's/^/lab: kmemleak: /' $leaks >/dev/kmsg
+}
+leaks_scan
+[ ! -e $leaks ] || echo clear >$leaks
+
 # Without a job in the initramfs, wait for one: the machine is saved here and
 # woken with the job's archive on its disk.
 if [ ! -e /lab/settings ]; then
@@ -65,13 +85,18 @@ if [ -n "$LAB_SHELL" ]; then
 	finish 0
 fi
 cd /lab || finish 98
+export KVM_TEST_SCALE="$LAB_SCALE"
 ./job </dev/null >/dev/ttyS1 2>&1
 status=$?
 cd /
 # What the job left running must not hide what its end shows: processes are
 # killed and the modules unloaded while the console is still watched.
 kill -9 -1
+# While the modules are there a stack names their functions; when they are gone
+# nothing of theirs hides a leak.
+leaks_report
 for module in $LAB_UNLOAD; do
 	rmmod "$module" 2>/dev/null
 done
+leaks_report
 finish $status

@@ -174,7 +174,8 @@ def command(machine, initrds, folder):
 		raise util.LabError("--numa is for AMD; Bochs has one memory "
 				    "node.")
 	path, packaged = bochs.binary(machine.smp > 1)
-	append = (APPEND + " " + machine.append).strip()
+	append = " ".join(filter(None, (APPEND, machine.kernel.append,
+					machine.append)))
 	write_disk(folder / "boot.img", machine.kernel, initrds, append,
 		   machine.mem)
 	config = CONFIG % {

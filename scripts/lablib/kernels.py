@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Stock kernels: newest point release, its headers, its vmlinux and modules."""
+"""Kernels: newest point release, its headers, its vmlinux and modules."""
 
 import functools
 import gzip
@@ -10,26 +10,32 @@ import shutil
 import struct
 import subprocess
 
-from . import roots, suites, util
+from . import roots, suites, util, variants
 
 
 class Kernel:
-	"""One stock kernel of one flavour; see resolve()."""
+	"""One kernel of one flavour; see resolve()."""
 
-	def __init__(self, name, flavour, release, version):
+	def __init__(self, name, flavour, release, version, headers=None):
 		self.name = name
 		self.flavour = flavour
 		self.release = release
 		self.version = version
-		self.suite = suites.KERNELS[name][0]
+		self.headers = headers or "/usr/src/linux-headers-" + release
+		self.suite = suites.suite_of(name)
+		self.variant = suites.VARIANTS.get(name)
 		self.folder = util.cache() / "kernels" / release
 
 	vmlinux = property(lambda self: self.folder / "vmlinux")
 	bzimage = property(lambda self: self.folder / "bzImage")
 	modules = property(lambda self: self.folder / "lib/modules" /
 			   self.release)
-	headers = property(lambda self: "/usr/src/linux-headers-" +
-			   self.release)
+	# How much longer things take than on a stock kernel; memory a machine
+	# gets; what the command line always says.
+	scale = property(lambda self: self.variant.scale if self.variant else 1)
+	mem = property(lambda self: self.variant.mem if self.variant else 1024)
+	append = property(lambda self: self.variant.append
+			  if self.variant else "")
 
 
 def suffix(flavour):
@@ -155,20 +161,33 @@ def cached(name, flavour):
 	if not chosen.exists():
 		return None
 	data = json.loads(chosen.read_text())
-	kernel = Kernel(name, flavour, data["release"], data["version"])
+	if name in suites.VARIANTS and not variants.usable(name, data):
+		return None
+	kernel = Kernel(name, flavour, data["release"], data["version"],
+			data.get("headers"))
 	return kernel if kernel.vmlinux.exists() else None
 
 
 def resolve(name, flavour="amd64"):
-	"""The kernel called name: found, downloaded and unpacked on first use."""
-	if name not in suites.KERNELS:
+	"""The kernel called name: downloaded or built on first use."""
+	if name not in suites.NAMES:
 		raise util.LabError("No kernel is called %s: use one of %s." %
-				    (name, ", ".join(suites.KERNELS)))
+				    (name, ", ".join(suites.NAMES)))
+	if name in suites.VARIANTS and flavour != "amd64":
+		raise util.LabError("Kernel %s has no flavours." % name)
 	kernel = cached(name, flavour)
 	if kernel:
 		return kernel
 	with util.locked("kernel-%s-%s" % (name, flavour)):
-		return cached(name, flavour) or choose(name, flavour)
+		if not cached(name, flavour):
+			pick = built if name in suites.VARIANTS else choose
+			pick(name, flavour)
+		return cached(name, flavour)
+
+
+def built(name, flavour):
+	resolved_file(name, flavour).write_text(json.dumps(
+		variants.build(name)))
 
 
 def choose(name, flavour):
@@ -187,7 +206,7 @@ def choose(name, flavour):
 			continue
 		resolved_file(name, flavour).write_text(json.dumps(
 			{"release": release, "version": version}))
-		return kernel
+		return
 	raise util.LabError("Debian %s offers no downloadable kernel %s of "
 			    "flavour %s: run `scripts/lab update`, or choose "
 			    "another flavour." % (suites.KERNELS[name][0], name,
@@ -195,7 +214,8 @@ def choose(name, flavour):
 
 
 def with_headers(kernel):
-	"""Install the matching headers in the kernel's own root."""
+	"""The kernel's own root, with the matching headers installed."""
 	roots.ready(kernel.suite)
-	roots.add(kernel.suite, ["linux-headers-" + kernel.release])
+	if not kernel.variant:
+		roots.add(kernel.suite, ["linux-headers-" + kernel.release])
 	return roots.path(kernel.suite)

@@ -31,7 +31,7 @@ class Machine:
 	"""Everything that describes one run; see scripts/lab run --help."""
 
 	def __init__(self, vendor, kernel, modules=None, stock=False,
-		     flavour="amd64", smp=1, mem=1024, icount=False, append="",
+		     flavour="amd64", smp=1, mem=None, icount=False, append="",
 		     disks=(), cpu_model=None, extra_modules=(), load=True,
 		     shell=False, cold=False, numa=1):
 		if modules is None and not stock:
@@ -41,7 +41,7 @@ class Machine:
 		self.kernel = kernels.resolve(kernel, flavour)
 		self.modules = modules
 		self.smp = smp
-		self.mem = mem
+		self.mem = mem or self.kernel.mem
 		self.icount = icount
 		self.append = append
 		self.disks = list(disks)
@@ -51,7 +51,7 @@ class Machine:
 		self.shell = shell
 		self.cold = cold
 		self.numa = numa
-		if not 1 <= numa <= 8 or mem < 128 * numa:
+		if not 1 <= numa <= 8 or self.mem < 128 * numa:
 			raise util.LabError("--numa takes 1 to 8 nodes of at "
 					    "least 128 MB each.")
 
@@ -70,6 +70,7 @@ class Machine:
 			"LAB_DISKS": " ".join(DISK_NAMES[self.vendor]
 					      [:len(self.disks)]),
 			"LAB_SHELL": "1" if self.shell else "",
+			"LAB_SCALE": str(self.kernel.scale),
 			"LAB_VENDOR": self.vendor}
 
 
@@ -226,7 +227,8 @@ def start_intel(machine, pieces, folder):
 def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 	"""Run one job; sink(bytes) is called with its output as it comes."""
 	if timeout is None:
-		timeout = 300 if machine.vendor == "intel" else 120
+		timeout = machine.kernel.scale * (
+			300 if machine.vendor == "intel" else 120)
 	nonce = secrets.token_hex(8)
 	pieces = prepare(machine, script, files, nonce)
 	folder = run_folder()

@@ -13,6 +13,13 @@ QUIET = (
 	"[    0.2] ACPI BIOS Error (bug): Could not resolve symbol",
 	"[    3.1] kvm: guest panic printed a line",
 	"[    2.0] [Firmware Bug]: TSC_DEADLINE disabled due to Errata",
+	"[    5.0] kmemleak: 2 new suspected memory leaks (see /sys/kernel/"
+	"debug/kmemleak)",
+	# A race of the kernel with itself.
+	"[    3.1] BUG: KCSAN: data-race in f / g\n"
+	"[    3.1] \n[    3.1]  f+0x1/0x2\n"
+	"[    3.1] ==================================================\n"
+	"[    3.2] g+0x3/0x4 [kvm]",
 )
 LOUD = (
 	"[    3.141593] WARNING: CPU: 0 PID: 1 at kernel/x.c:3 f+0x1/0x2 [kvm]",
@@ -30,6 +37,18 @@ LOUD = (
 	"[    3.1] general protection fault, probably for non-canonical address",
 	"[    3.1] unchecked MSR access error: WRMSR to 0x1d9",
 	"[    3.1] refcount_t: underflow; use-after-free.",
+	"[    3.1][   T77] BUG: KCSAN: data-race in f / g [kvm]\n"
+	"[    3.1][   T77] ==================================================",
+	"[    3.1] BUG: KCSAN: data-race in f / g\n[    3.1]  f+0x1/0x2\n"
+	"[    3.1]  h+0x1/0x2 [kvm_amd]\n"
+	"[    3.1] ==================================================",
+	"[    3.1] BUG: sleeping function called from invalid context at mm/x.c",
+	"[    3.1] WARNING: suspicious RCU usage",
+	"[    3.1] UBSAN: array-index-out-of-bounds in kmod/x.c:1:2",
+	"[    3.1] lab: kmemleak: unreferenced object 0xffff888000000000 "
+	"(size 128):",
+	"[    3.1] kmemleak: Memory pool empty, consider increasing",
+	"[    3.1] pagealloc: memory corruption",
 	"[    3.1] Kernel panic - not syncing: Fatal exception",
 )
 
@@ -49,7 +68,19 @@ JOBS = (
 	("exit 0", "slab", run.SPLAT, None),
 	("exit 0", "panic", run.SPLAT, None),
 	("exit 0", "stall", run.SPLAT, None),
+	("exit 0", "leak", run.SPLAT, None),
+	("exit 0", "uaf", run.SPLAT, None),
+	("exit 0", "sleep", run.SPLAT, None),
+	("exit 0", "order", run.SPLAT, None),
+	("exit 0", "rcu", run.SPLAT, None),
+	("exit 0", "bounds", run.SPLAT, None),
+	("exit 0", "race", run.SPLAT, None),
 )
+
+# What a kernel must have to notice.
+NEEDS = {"atomic": "PREEMPT_COUNT", "leak": "DEBUG_KMEMLEAK", "uaf": "KASAN",
+	 "sleep": "DEBUG_ATOMIC_SLEEP", "order": "PROVE_LOCKING",
+	 "rcu": "PROVE_RCU", "bounds": "UBSAN_BOUNDS", "race": "KCSAN"}
 
 
 class Tally:
@@ -91,14 +122,17 @@ def check_parsers(tally):
 def check_job(tally, vendor, kernel, modules, case):
 	text, how, status, output = case
 	append = "kvm.how=" + how if how else ""
-	machine = run.Machine(vendor, kernel, modules, append=append)
+	# Two CPUs to race.
+	machine = run.Machine(vendor, kernel, modules, append=append,
+			      smp=2 if how == "race" else 1)
 	config = (machine.kernel.folder / "config").read_text()
-	if how == "atomic" and "CONFIG_PREEMPT_COUNT=y" not in config:
+	if how in NEEDS and "CONFIG_%s=y" % NEEDS[how] not in config:
 		return
 	with tempfile.NamedTemporaryFile("w", suffix=".sh") as job:
 		job.write("#!/bin/sh\n. /lab/settings\n" + text + "\n")
 		job.flush()
 		limit = 20 if status == run.TIMEOUT else 90
+		limit *= machine.kernel.scale
 		result, folder = run.run(machine, job.name, timeout=limit)
 	util.remove(folder)
 	name = "%s %s: %s" % (vendor, kernel, how or text)

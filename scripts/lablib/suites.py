@@ -30,6 +30,40 @@ KERNELS = {
 	"7": ("trixie-backports", "7."),
 }
 
+# A kernel that is built from source: fragments of config/, the factor by which
+# it is slower than a stock one, memory of its machine in MB, more kernel command line.
+Variant = collections.namedtuple("Variant",
+				 "suite package fragments scale mem append")
+
+
+def checked(suite, package, *fragments):
+	return Variant(suite, package, fragments, 8, 2048, "page_poison=1")
+
+
+def plain(suite, package, *fragments):
+	return Variant(suite, package, fragments, 1, 1024, "")
+
+
+VARIANTS = {
+	"6.1-debug": checked("bookworm", "linux-source-6.1",
+			     "base", "kvm", "debug", "kasan"),
+	"6.1-kcsan": checked("bookworm", "linux-source-6.1",
+			     "base", "kvm", "debug", "kcsan"),
+	"5.10-bare": plain("bullseye", "linux-source-5.10", "base", "bare"),
+	"6.1-bare": plain("bookworm", "linux-source-6.1", "base", "bare"),
+	"6.12-bare": plain("trixie", "linux-source-6.12", "base", "bare"),
+	"6.1-bare-debug": checked("bookworm", "linux-source-6.1",
+				  "base", "bare", "debug", "kasan"),
+}
+
+NAMES = tuple(KERNELS) + tuple(VARIANTS)
+
+
+def suite_of(name):
+	return (VARIANTS[name].suite if name in VARIANTS
+		else KERNELS[name][0])
+
+
 FLAVOURS = ("cloud", "amd64", "rt")
 
 

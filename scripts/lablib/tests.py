@@ -56,7 +56,8 @@ def batch(machine, patterns, timeout, sink, verbose):
 		job.write(JOB % words)
 		job.flush()
 		result, folder = run.run(machine, job.name,
-					 payload(programs()), timeout or TIMEOUT, sink,
+					 payload(programs()), timeout or
+					 TIMEOUT * machine.kernel.scale, sink,
 					 verbose)
 	run.explain(result, folder)
 	return result
