@@ -41,7 +41,7 @@ struct kvm_memslot_hva {
 };
 
 /*
- * A snapshot; constant once published, freed after an SRCU and an RCU grace period.
+ * A snapshot; constant once published but for .recent, freed after an SRCU and an RCU grace period.
  *
  * .by_gfn is what the guest sees. .by_hva holds the same slots and, while one
  * is being deleted or moved, that one too until its sptes are gone: the host
@@ -52,6 +52,8 @@ struct kvm_memslots {
 	u64 generation;
 	unsigned int count;
 	unsigned int hva_count;
+	bool disjoint;			/* no host address backs two slots */
+	struct kvm_memslot *recent;	/* racy: a slot to try first, if .disjoint */
 	struct kvm_memslot **by_gfn;	/* sorted by base_gfn, no overlap */
 	struct kvm_memslot_hva *by_hva;
 	struct kvm_memslot *dead;	/* freed with this snapshot; NULL mostly */
@@ -95,12 +97,30 @@ struct kvm_memslots *memslots_get(struct kvm *kvm);
 struct kvm_memslot *memslot_find(const struct kvm_memslots *slots, gfn_t gfn);
 
 /*
- * Walk the slots whose host range meets [start, end): call with *pos =
- * memslot_hva_first(slots, end) and repeat until NULL.
+ * Walk the slots whose host range meets [start, end). The end of the walk is NULL.
+ * Context: as memslots_get().
  */
-int memslot_hva_first(const struct kvm_memslots *slots, hva_t end);
+struct kvm_memslot *memslot_hva_search(struct kvm_memslots *slots, hva_t start, hva_t end,
+				       int *pos);
 struct kvm_memslot *memslot_hva_next(const struct kvm_memslots *slots, int *pos,
 				     hva_t start);
+
+/* The host works through one slot's addresses for long, page by page. */
+static inline struct kvm_memslot *memslot_hva_first(struct kvm_memslots *slots, hva_t start,
+						    hva_t end, int *pos)
+{
+	struct kvm_memslot *slot = READ_ONCE(slots->recent);
+
+	if (slot && start >= slot->userspace_addr && end <= memslot_hva_end(slot)) {
+		*pos = -1;
+		return slot;
+	}
+	return memslot_hva_search(slots, start, end, pos);
+}
+
+#define memslot_for_each_hva(slot, slots, start, end, pos)			\
+	for ((slot) = memslot_hva_first(slots, start, end, &(pos)); (slot);	\
+	     (slot) = (pos) < 0 ? NULL : memslot_hva_next(slots, &(pos), start))
 
 /*
  * From begin to end @vcpu's thread may use the memslots. renew is an end and a

@@ -93,22 +93,6 @@ struct kvm_memslot *memslot_find(const struct kvm_memslots *slots, gfn_t gfn)
 	return gfn - slot->base_gfn < slot->npages ? slot : NULL;
 }
 
-/* Place of the last entry that starts before @end; -1 if none does. */
-int memslot_hva_first(const struct kvm_memslots *slots, hva_t end)
-{
-	int lo = 0, hi = slots->hva_count;
-
-	while (lo < hi) {
-		int mid = lo + (hi - lo) / 2;
-
-		if (slots->by_hva[mid].slot->userspace_addr < end)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo - 1;
-}
-
 /*
  * From *pos down, the next entry that ends after @start. Slots may overlap in
  * host addresses in any way, so each may be far from the last; whole blocks of
@@ -134,6 +118,28 @@ struct kvm_memslot *memslot_hva_next(const struct kvm_memslots *slots, int *pos,
 	}
 	*pos = -1;
 	return NULL;
+}
+
+/* From the last entry that starts before @end down. */
+struct kvm_memslot *memslot_hva_search(struct kvm_memslots *slots, hva_t start, hva_t end,
+				       int *pos)
+{
+	int lo = 0, hi = slots->hva_count;
+	struct kvm_memslot *slot;
+
+	while (lo < hi) {
+		int mid = lo + (hi - lo) / 2;
+
+		if (slots->by_hva[mid].slot->userspace_addr < end)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*pos = lo - 1;
+	slot = memslot_hva_next(slots, pos, start);
+	if (slot && slots->disjoint)
+		WRITE_ONCE(slots->recent, slot);
+	return slot;
 }
 
 static void slot_free(struct kvm_memslot *slot)
@@ -178,11 +184,16 @@ static struct kvm_memslots *slots_alloc(unsigned int count, unsigned int hva_cou
 /* The largest end in each entry's block, from its own end and smaller blocks. */
 static void slots_index_hva(struct kvm_memslots *slots)
 {
+	hva_t last = 0;
 	int i, j;
 
+	slots->disjoint = true;
 	for (i = 0; i < slots->hva_count; i++) {
 		hva_t end = memslot_hva_end(slots->by_hva[i].slot);
 
+		if (slots->by_hva[i].slot->userspace_addr < last)
+			slots->disjoint = false;
+		last = max(last, end);
 		for (j = i - 1; j >= (i & (i + 1)); j = (j & (j + 1)) - 1)
 			end = max(end, slots->by_hva[j].max_end);
 		slots->by_hva[i].max_end = end;

@@ -81,8 +81,7 @@ static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long star
 	write_lock(&kvm->mmu.lock);
 	invalidation_begin(&kvm->mmu, start, end);
 	slots = memslots_get(kvm);
-	pos = memslot_hva_first(slots, end);
-	while ((slot = memslot_hva_next(slots, &pos, start))) {
+	memslot_for_each_hva(slot, slots, start, end, pos) {
 		gfn_t first, last;
 
 		slot_clip(slot, start, end, &first, &last);
@@ -105,8 +104,17 @@ static void notifier_invalidate_end(struct kvm_notifier *n, unsigned long start,
 	KVM_VM_BUG_ON(kvm, kvm->mmu.in_progress < 0);
 }
 
+/* Without an Accessed bit: let the next access fault. */
+static noinline void age_track(struct kvm *kvm, u64 *sptep, u64 spte, int level)
+{
+	struct mmu_batch batch;
+
+	mmu_batch_init(&batch, kvm);
+	spte_change(&batch, sptep, spte, spte_track(spte), level);
+}
+
 /* Was the leaf used since the last look? Clear that if asked to. */
-static bool age_leaf(struct mmu_batch *batch, u64 *sptep, int level, bool clear)
+static __always_inline bool age_leaf(struct kvm *kvm, u64 *sptep, int level, bool clear)
 {
 	u64 accessed = spte_format()->accessed;
 	u64 spte = READ_ONCE(*sptep);
@@ -119,7 +127,7 @@ static bool age_leaf(struct mmu_batch *batch, u64 *sptep, int level, bool clear)
 	if (accessed)
 		clear_bit(__ffs64(accessed), (unsigned long *)sptep);
 	else
-		spte_change(batch, sptep, spte, spte_track(spte), level);
+		age_track(kvm, sptep, spte, level);
 	return true;
 }
 
@@ -128,21 +136,22 @@ static bool age_leaf(struct mmu_batch *batch, u64 *sptep, int level, bool clear)
  * they were unlinked, and a translation that outlives its Accessed bit only
  * makes the page look colder than it is until the next real walk.
  */
-static bool age_gfns(struct mmu_batch *batch, gfn_t gfn, gfn_t end, bool clear)
+static bool age_gfns(struct kvm *kvm, gfn_t gfn, gfn_t end, bool clear)
 {
 	bool young = false;
 
 	while (gfn < end && (clear || !young)) {
 		int level;
-		u64 *sptep = table_find(&batch->kvm->mmu, gfn, 0, &level);
-		gfn_t next = (gfn | (spte_span(level) - 1)) + 1;
+		u64 *sptep = table_find(&kvm->mmu, gfn, 0, &level);
+		gfn_t stop;
 
-		if (level == SPTE_LEVEL_4K)
-			next = min(end, (gfn | 511) + 1);
-		else
-			gfn = next - 1;
-		for (; gfn < next && (clear || !young); gfn++, sptep++)
-			young |= age_leaf(batch, sptep, level, clear);
+		if (level > SPTE_LEVEL_4K) {
+			young |= age_leaf(kvm, sptep, level, clear);
+			gfn = (gfn | (spte_span(level) - 1)) + 1;
+			continue;
+		}
+		for (stop = min(end, (gfn | 511) + 1); gfn < stop; gfn++, sptep++)
+			young |= age_leaf(kvm, sptep, SPTE_LEVEL_4K, clear);
 	}
 	return young;
 }
@@ -151,21 +160,18 @@ static bool age_range(struct kvm *kvm, hva_t start, hva_t end, bool clear)
 {
 	struct kvm_memslots *slots;
 	struct kvm_memslot *slot;
-	struct mmu_batch batch;
 	bool young = false;
 	int pos;
 
 	if (KVM_SEEDED_FAULT(6))
 		return false;
-	mmu_batch_init(&batch, kvm);
 	rcu_read_lock();
 	slots = memslots_get(kvm);
-	pos = memslot_hva_first(slots, end);
-	while ((slot = memslot_hva_next(slots, &pos, start))) {
+	memslot_for_each_hva(slot, slots, start, end, pos) {
 		gfn_t first, last;
 
 		slot_clip(slot, start, end, &first, &last);
-		young |= age_gfns(&batch, first, last, clear);
+		young |= age_gfns(kvm, first, last, clear);
 	}
 	rcu_read_unlock();
 	return young;

@@ -96,7 +96,11 @@ static inline u64 spte_span(int level)
 	return 1ULL << (9 * (level - 1));
 }
 
-u64 *spte_child(u64 spte);
+static inline u64 *spte_child(u64 spte)
+{
+	return __va(spte & spte_format()->addr_mask);
+}
+
 u64 spte_track(u64 spte);
 u64 spte_untrack(u64 spte);
 /* Does @spte allow @access right now (a tracked one allows what it remembers)? */
@@ -168,10 +172,38 @@ struct mmu_table *table_alloc(struct kvm *kvm, int level, gfp_t gfp);
 void table_free(struct kvm *kvm, struct mmu_table *table);
 struct mmu_table *table_of(u64 *sptes);
 u64 table_entry(const struct mmu_table *table);
+/**
+ * table_find() - the entry that decides about a frame
+ * @mmu: of the VM
+ * @gfn: guest frame
+ * @whole: if not 0, a table is not looked into when all it spans lies in [@gfn, @whole)
+ * @level: out: the entry's
+ *
+ * Context: mmu->lock or an RCU read section.
+ * Return: a leaf's entry, a level 1 entry, one with nothing below it, or see @whole.
+ */
+static __always_inline u64 *table_find(const struct kvm_mmu *mmu, gfn_t gfn,
+					  gfn_t whole, int *level)
+{
+	u64 *sptes = mmu->root;
+	int l;
+
+	for (l = mmu->levels;; l--) {
+		u64 *sptep = &sptes[spte_index(gfn, l)];
+		u64 spte = READ_ONCE(*sptep);
+
+		if (l == SPTE_LEVEL_4K || !spte_is_table(spte) ||
+		    (whole && !(gfn & (spte_span(l) - 1)) && gfn + spte_span(l) <= whole)) {
+			*level = l;
+			return sptep;
+		}
+		sptes = spte_child(spte);
+	}
+}
+
 /* Replace the leaf @old at @level by a table of smaller leaves that map the same. */
 bool table_split(struct mmu_batch *batch, u64 *sptep, u64 old, int level,
 		 struct mmu_table *table);
-u64 *table_find(const struct kvm_mmu *mmu, gfn_t gfn, gfn_t whole, int *level);
 /* Take the table at *sptep out of the tree, with all below it. mmu->lock for write. */
 void table_unlink(struct mmu_batch *batch, u64 *sptep, int level);
 /*

@@ -10,11 +10,6 @@
 
 struct kvm_mmu_format mmu_format __read_mostly;
 
-u64 *spte_child(u64 spte)
-{
-	return __va(spte & spte_format()->addr_mask);
-}
-
 /*
  * Access tracking for formats without an Accessed bit: the permissions move to
  * software bits and the entry stops being present. Read, write and execute are
@@ -232,34 +227,6 @@ void table_unlink(struct mmu_batch *batch, u64 *sptep, int level)
 
 	if (spte_is_table(old))
 		list_add_tail(&table_of(spte_child(old))->link, &batch->dead);
-}
-
-/**
- * table_find() - the entry that decides about a frame
- * @mmu: of the VM
- * @gfn: guest frame
- * @whole: if not 0, a table is not looked into when all it spans lies in [@gfn, @whole)
- * @level: out: the entry's
- *
- * Context: mmu->lock or an RCU read section.
- * Return: a leaf's entry, a level 1 entry, one with nothing below it, or see @whole.
- */
-u64 *table_find(const struct kvm_mmu *mmu, gfn_t gfn, gfn_t whole, int *level)
-{
-	u64 *sptes = mmu->root;
-	int l;
-
-	for (l = mmu->levels;; l--) {
-		u64 *sptep = &sptes[spte_index(gfn, l)];
-		u64 spte = READ_ONCE(*sptep);
-
-		if (l == SPTE_LEVEL_4K || !spte_is_table(spte) ||
-		    (!(gfn & (spte_span(l) - 1)) && gfn + spte_span(l) <= whole)) {
-			*level = l;
-			return sptep;
-		}
-		sptes = spte_child(spte);
-	}
 }
 
 /*
