@@ -89,7 +89,7 @@ demo:
 	@scripts/demo
 
 bench:
-	@scripts/bench
+	@scripts/bench $(if $(VENDOR),--vendor $(VENDOR)) $(if $(KERNEL),--kernel $(KERNEL))
 
 # Without configure's answer there is nothing kbuild could have made.
 clean:

@@ -130,6 +130,9 @@ void memslots_read_begin(struct kvm_vcpu *vcpu);
 void memslots_read_renew(struct kvm_vcpu *vcpu);
 void memslots_read_end(struct kvm_vcpu *vcpu);
 
+/* How many guest pages all slots span. May sleep. */
+u64 memslots_pages(struct kvm *kvm);
+
 int memslots_init(struct kvm *kvm);
 void memslots_destroy(struct kvm *kvm);
 

@@ -66,8 +66,7 @@ static void flush_ipi(void *unused)
 void vm_flush_tlb(struct kvm *kvm)
 {
 	struct kvm_vcpu *vcpu;
-	struct cpumask *mask;
-	bool any = false;
+	struct cpumask *mask = NULL;
 	int cpu, me;
 	u32 i;
 
@@ -78,8 +77,6 @@ void vm_flush_tlb(struct kvm *kvm)
 	smp_mb__after_atomic();
 
 	me = get_cpu();
-	mask = this_cpu_cpumask_var_ptr(flush_mask);
-	cpumask_clear(mask);
 	vm_for_each_vcpu(i, vcpu, kvm) {
 		/* KVM_EXITING was kicked but may be in the guest still. */
 		if (smp_load_acquire(&vcpu->mode) == KVM_OUTSIDE_GUEST)
@@ -87,10 +84,13 @@ void vm_flush_tlb(struct kvm *kvm)
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu < 0 || cpu == me)
 			continue;
+		if (!mask) {
+			mask = this_cpu_cpumask_var_ptr(flush_mask);
+			cpumask_clear(mask);
+		}
 		__cpumask_set_cpu(cpu, mask);
-		any = true;
 	}
-	if (any && !KVM_SEEDED_FAULT(14)) {
+	if (mask && !KVM_SEEDED_FAULT(14)) {
 		smp_call_function_many(mask, flush_ipi, NULL, true);
 		atomic64_inc(&kvm->stat.remote_tlb_flush);
 	}

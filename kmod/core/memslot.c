@@ -566,6 +566,21 @@ int memslot_get_dirty_log(struct kvm *kvm, const struct kvm_dirty_log *log)
 	return r;
 }
 
+u64 memslots_pages(struct kvm *kvm)
+{
+	struct kvm_memslots *slots;
+	unsigned int i;
+	u64 sum = 0;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	slots = memslots_get(kvm);
+	for (i = 0; i < slots->count; i++)
+		sum += slots->by_gfn[i]->npages;
+	srcu_read_unlock(&kvm->srcu, idx);
+	return sum;
+}
+
 int memslots_init(struct kvm *kvm)
 {
 	static struct lock_class_key slots_map_key;

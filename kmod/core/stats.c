@@ -17,6 +17,7 @@ enum stat_kind {
 	STAT_VM,	/* atomic64_t in struct kvm */
 	STAT_LEVEL,	/* atomic_long_t in struct kvm, goes up and down */
 	STAT_VCPU,	/* u64 in struct kvm_vcpu */
+	STAT_GUEST,	/* what the memslots span */
 };
 
 struct stat_desc {
@@ -33,6 +34,7 @@ struct stat_desc {
 static const struct stat_desc stat_descs[] = {
 	VM_STAT(remote_tlb_flush),
 	VM_STAT(remote_tlb_flush_requests),
+	{ "guest_pages", STAT_GUEST, 0 },
 	LEVEL("pages_4k", pages[0]),
 	LEVEL("pages_2m", pages[1]),
 	LEVEL("pages_1g", pages[2]),
@@ -81,6 +83,12 @@ struct stat_dir {
 
 static struct dentry *stats_root;	/* NULL or an error: no debugfs */
 
+/* Shows how things are, so that clearing it makes no sense. */
+static bool stat_is_level(const struct stat_desc *desc)
+{
+	return desc->kind == STAT_LEVEL || desc->kind == STAT_GUEST;
+}
+
 static u64 stat_read(struct kvm *kvm, const struct stat_desc *desc)
 {
 	struct kvm_vcpu *vcpu;
@@ -95,6 +103,9 @@ static u64 stat_read(struct kvm *kvm, const struct stat_desc *desc)
 	case STAT_VCPU:
 		vm_for_each_vcpu(i, vcpu, kvm)
 			sum += READ_ONCE(*(u64 *)((void *)vcpu + desc->offset));
+		break;
+	case STAT_GUEST:
+		return memslots_pages(kvm);
 	}
 	return sum;
 }
@@ -109,6 +120,7 @@ static void stat_clear(struct kvm *kvm, const struct stat_desc *desc)
 		atomic64_set((void *)kvm + desc->offset, 0);
 		break;
 	case STAT_LEVEL:
+	case STAT_GUEST:
 		break;
 	case STAT_VCPU:
 		vm_for_each_vcpu(i, vcpu, kvm)
@@ -214,7 +226,7 @@ void stats_vm_create(struct kvm *kvm, int fd)
 	}
 	for (i = 0; i < ARRAY_SIZE(stat_descs); i++) {
 		const struct stat_desc *desc = &stat_descs[i];
-		bool level = desc->kind == STAT_LEVEL;
+		bool level = stat_is_level(desc);
 
 		dir->files[i].kvm = kvm;
 		dir->files[i].desc = desc;
@@ -259,7 +271,7 @@ void stats_init(void)
 		return;
 	for (i = 0; i < ARRAY_SIZE(stat_descs); i++) {
 		const struct stat_desc *desc = &stat_descs[i];
-		bool level = desc->kind == STAT_LEVEL;
+		bool level = stat_is_level(desc);
 
 		debugfs_create_file(desc->name, level ? 0444 : 0644, stats_root,
 				    (void *)desc, level ? &all_level_fops : &all_stat_fops);

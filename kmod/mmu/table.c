@@ -211,7 +211,7 @@ bool table_split(struct mmu_batch *batch, u64 *sptep, u64 old, int level,
 	return true;
 }
 
-static u64 spte_zap(struct mmu_batch *batch, u64 *sptep, int level)
+static __always_inline u64 spte_zap(struct mmu_batch *batch, u64 *sptep, int level)
 {
 	u64 old;
 
