@@ -193,5 +193,11 @@ TEST(mixed_pressed, "the same with half the memory the guest has")
 const struct action *const actions[] = {
 	&action_pageout, &action_cold, &action_cgroup, &action_reclaim,
 	&action_dontneed, &action_free, &action_remove, &action_zap,
+	&action_protect, &action_move, &action_remap, &action_fork, &action_soft_dirty,
+	&action_share, &action_writeback, &action_underwrite,
+	&action_uffd, &action_uffd_wp,
+	&action_collapse, &action_split, &action_merge,
+	&action_compact, &action_move_pages, &action_migrate_pages, &action_balance,
+	&action_slot_delete, &action_slot_move, &action_slot_readonly, &action_slot_log,
 	NULL
 };

@@ -90,20 +90,22 @@ static int backing_file(enum backing backing, uint64_t size)
 	return fd;
 }
 
-void region_map(struct region *r)
+void region_map_part(struct region *r, uint64_t first, uint64_t pages)
 {
+	uint8_t *at = r->hva + first * PAGE;
 	int flags = MAP_FIXED;
 
 	if (r->fd < 0)
 		flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	else
 		flags |= r->backing == BACK_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
-	CHECKF(mmap(r->hva, r->size, PROT_READ | PROT_WRITE, flags, r->fd, 0) ==
-	       r->hva, "mmap of a region: %s", strerror(errno));
+	CHECKF(mmap(at, pages * PAGE, PROT_READ | PROT_WRITE, flags, r->fd,
+		    r->fd < 0 ? 0 : first * PAGE) == at,
+	       "mmap of a region: %s", strerror(errno));
 	if (r->backing == BACK_ANON && backing_exists(BACK_THP))
-		OK(madvise(r->hva, r->size, MADV_NOHUGEPAGE));
+		OK(madvise(at, pages * PAGE, MADV_NOHUGEPAGE));
 	if (r->backing == BACK_THP)
-		OK(madvise(r->hva, r->size, MADV_HUGEPAGE));
+		OK(madvise(at, pages * PAGE, MADV_HUGEPAGE));
 }
 
 static void region_slot(struct region *r, uint64_t size)
@@ -136,7 +138,7 @@ struct region *region_add(struct swap *s, enum backing backing, uint64_t size)
 	r->hva = (uint8_t *)(((uintptr_t)room + 2 * align - 1) & ~(align - 1));
 	r->zeroed = calloc(1, region_pages(r));
 	CHECK(r->zeroed);
-	region_map(r);
+	region_map_part(r, 0, region_pages(r));
 	region_slot(r, size);
 	return r;
 }

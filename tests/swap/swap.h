@@ -152,7 +152,7 @@ bool backing_exists(enum backing backing);
 struct region *region_add(struct swap *s, enum backing backing, uint64_t size);
 uint64_t region_pages(const struct region *r);
 /* The memory behind a region again, as mmap() would make it the first time. */
-void region_map(struct region *r);
+void region_map_part(struct region *r, uint64_t first, uint64_t pages);
 void host_verify(struct region *r, uint64_t first, uint64_t pages);
 /* @hva holds what @seed of the region (per vcpu) says for that page. */
 uint64_t host_page_bad(const struct region *r, const uint8_t *hva, uint64_t page,
