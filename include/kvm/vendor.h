@@ -104,7 +104,7 @@ struct kvm_vendor_ops {
 
 	/* Make the next entry start with no cached guest translation of this VM. [I] */
 	void (*flush_tlb)(struct kvm_vcpu *vcpu);
-	/* The second-level root changed (host physical address, levels). [P] */
+	/* The second-level root (host physical address, levels), before the first entry. [P] */
 	void (*set_root)(struct kvm_vcpu *vcpu, hpa_t root, int levels);
 
 	/* Load the lazy registers in @mask into ->regs and set ->regs.avail. loaded */

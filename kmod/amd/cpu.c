@@ -95,7 +95,7 @@ void svm_asid_assign(struct svm_vcpu *svm, struct svm_cpu *cpu)
 		cpu->asid_next = svm_features.asid_min;
 		cpu->flush_all = true;
 	}
-	if (cpu->flush_all && !KVM_SEEDED_FAULT(17))
+	if (cpu->flush_all && !KVM_SEEDED_FAULT(16))
 		control->tlb_control = SVM_TLB_FLUSH_ALL;
 
 	control->asid = cpu->asid_next++;

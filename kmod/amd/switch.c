@@ -93,7 +93,7 @@ void svm_flush_tlb(struct kvm_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 	struct svm_control *control = &svm->vmcb->control;
 
-	if (KVM_SEEDED_FAULT(16))
+	if (KVM_SEEDED_FAULT(15))
 		return;
 	if (!svm_features.flush_by_asid)
 		svm->asid_generation = 0;
@@ -105,7 +105,6 @@ void svm_flush_tlb(struct kvm_vcpu *vcpu)
 void svm_set_root(struct kvm_vcpu *vcpu, hpa_t root, int levels)
 {
 	to_svm(vcpu)->vmcb->control.nested_cr3 = __sme_set(root);
-	svm_flush_tlb(vcpu);
 }
 
 static void slow_before_entry(struct svm_vcpu *svm)

@@ -71,7 +71,7 @@ void vm_flush_tlb(struct kvm *kvm)
 	u32 i;
 
 	atomic64_inc(&kvm->stat.remote_tlb_flush_requests);
-	if (!KVM_SEEDED_FAULT(13))
+	if (!KVM_SEEDED_FAULT(12))
 		atomic64_inc(&kvm->tlb_gen);
 	/* Pairs with the store of the mode in vcpu_enter(). */
 	smp_mb__after_atomic();
@@ -90,7 +90,7 @@ void vm_flush_tlb(struct kvm *kvm)
 		}
 		__cpumask_set_cpu(cpu, mask);
 	}
-	if (mask && !KVM_SEEDED_FAULT(14)) {
+	if (mask && !KVM_SEEDED_FAULT(13)) {
 		smp_call_function_many(mask, flush_ipi, NULL, true);
 		atomic64_inc(&kvm->stat.remote_tlb_flush);
 	}

@@ -92,7 +92,7 @@ static void vcpu_cpu_load(struct kvm_vcpu *vcpu, int cpu)
 	}
 	kvm_vendor->vcpu_load(vcpu, cpu);
 	/* What an earlier stay here left in the TLB has missed flushes since. */
-	if (vcpu->last_cpu != cpu && !KVM_SEEDED_FAULT(15))
+	if (vcpu->last_cpu != cpu && !KVM_SEEDED_FAULT(14))
 		vcpu->tlb_gen = 0;
 	vcpu->last_cpu = cpu;
 }

@@ -60,7 +60,7 @@ void vmx_vpid_free(u16 vpid)
 
 static void flush_root(u64 eptp)
 {
-	if (KVM_SEEDED_FAULT(16))
+	if (KVM_SEEDED_FAULT(15))
 		return;
 	strict_flush_tag(eptp);
 	if (vmx_caps.ept_vpid & VMX_EPT_EXTENT_CONTEXT_BIT)
@@ -71,8 +71,6 @@ static void flush_root(u64 eptp)
 
 void vmx_flush_cpu(void)
 {
-	if (KVM_SEEDED_FAULT(17))
-		return;
 	strict_flush_cpu();
 	if (vmx_caps.ept_vpid & VMX_EPT_EXTENT_GLOBAL_BIT)
 		vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
@@ -80,6 +78,10 @@ void vmx_flush_cpu(void)
 		vmx_invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 }
 
+/*
+ * The kvm_vendor_ops callback. A root that another guest had before is covered
+ * too: no vcpu enters for the first time, or on a CPU new to it, without this.
+ */
 void vmx_flush_tlb(struct kvm_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
@@ -112,6 +114,4 @@ void vmx_set_root(struct kvm_vcpu *vcpu, hpa_t root, int levels)
 	if (vmx_use_eptad)
 		vmx->eptp |= VMX_EPTP_AD_ENABLE_BIT;
 	vmcs_write(EPT_POINTER, vmx->eptp);
-	/* The page may have been another guest's root before. */
-	flush_root(vmx->eptp);
 }

@@ -356,7 +356,7 @@ static int fault_install(struct fault *f)
 		write_unlock(&mmu->lock);
 	else
 		read_unlock(&mmu->lock);
-	mmu_finish(&f->batch, "a fill", KVM_SEEDED_FAULT(12));
+	mmu_finish(&f->batch, "a fill", KVM_SEEDED_FAULT(11));
 	return r;
 }
 

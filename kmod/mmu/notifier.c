@@ -213,7 +213,8 @@ static void notifier_release(struct kvm_notifier *n)
 	invalidation_begin(&kvm->mmu, 0, ULONG_MAX);
 	zap_gfns(&batch, 0, spte_span(kvm->mmu.levels + 1), true, true);
 	write_unlock(&kvm->mmu.lock);
-	mmu_finish(&batch, "the release of the mm", KVM_SEEDED_FAULT(9));
+	/* Nobody is in the guest: a vcpu's thread would hold the mm. */
+	mmu_finish(&batch, "the release of the mm", true);
 }
 
 const struct kvm_notifier_ops mmu_notifier_callbacks = {
@@ -233,7 +234,7 @@ void mmu_slot_zap(struct kvm *kvm, const struct kvm_memslot *slot)
 	write_lock(&kvm->mmu.lock);
 	zap_gfns(&batch, slot->base_gfn, slot->base_gfn + slot->npages, true, true);
 	write_unlock(&kvm->mmu.lock);
-	mmu_finish(&batch, "the removal of a slot", KVM_SEEDED_FAULT(10));
+	mmu_finish(&batch, "the removal of a slot", KVM_SEEDED_FAULT(9));
 }
 
 /* Large leaves go: what is logged is mapped page by page. */
@@ -277,7 +278,7 @@ void mmu_slot_write_protect(struct kvm *kvm, const struct kvm_memslot *slot)
 	write_lock(&kvm->mmu.lock);
 	protect_gfns(&batch, slot->base_gfn, slot->base_gfn + slot->npages);
 	write_unlock(&kvm->mmu.lock);
-	mmu_finish(&batch, "write-protection", KVM_SEEDED_FAULT(11));
+	mmu_finish(&batch, "write-protection", KVM_SEEDED_FAULT(10));
 }
 
 int mmu_vm_init(struct kvm *kvm)
