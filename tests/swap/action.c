@@ -198,6 +198,7 @@ const struct action *const actions[] = {
 	&action_uffd, &action_uffd_wp,
 	&action_collapse, &action_split, &action_merge,
 	&action_compact, &action_move_pages, &action_migrate_pages, &action_balance,
+	&action_idle,
 	&action_slot_delete, &action_slot_move, &action_slot_readonly, &action_slot_log,
 	NULL
 };

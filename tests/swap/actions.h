@@ -44,6 +44,9 @@ extern const struct action action_move_pages;
 extern const struct action action_migrate_pages;
 extern const struct action action_balance;
 
+/* idle.c */
+extern const struct action action_idle;
+
 /* slot.c */
 extern const struct action action_slot_delete;
 extern const struct action action_slot_move;

@@ -13,6 +13,14 @@
 
 typedef void (*discard_fn)(struct region *r, uint64_t first, uint64_t pages);
 
+/* The only page of its size is not there while the host frees it. */
+static void scarce(struct region *r, bool yes)
+{
+	swap_pause(r->swap);
+	r->may_fault = yes && r->backing == BACK_HUGE_1G;
+	swap_resume(r->swap);
+}
+
 /* Nobody looks while it goes: exactly that part is zero afterwards. */
 static void discard_paused(struct region *r, discard_fn discard)
 {
@@ -64,6 +72,7 @@ static void discard_written(struct region *r, discard_fn discard)
 
 static void discard(struct region *r, discard_fn fn)
 {
+	scarce(r, true);
 	switch (random_below(3)) {
 	case 0:
 		discard_paused(r, fn);
@@ -74,11 +83,12 @@ static void discard(struct region *r, discard_fn fn)
 	default:
 		discard_written(r, fn);
 	}
+	scarce(r, false);
 }
 
 static void do_dontneed(struct region *r, uint64_t first, uint64_t pages)
 {
-	OK(madvise(r->hva + first * PAGE, pages * PAGE, MADV_DONTNEED));
+	OK(madvise(r->hva + first * PAGE, region_bytes(r, pages), MADV_DONTNEED));
 }
 
 static void dontneed(struct region *r)
@@ -94,10 +104,10 @@ const struct action action_dontneed = {
 static void do_remove(struct region *r, uint64_t first, uint64_t pages)
 {
 	if (random_below(2))
-		OK(madvise(r->hva + first * PAGE, pages * PAGE, MADV_REMOVE));
+		OK(madvise(r->hva + first * PAGE, region_bytes(r, pages), MADV_REMOVE));
 	else
 		OK(fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			     first * PAGE, pages * PAGE));
+			     first * PAGE, region_bytes(r, pages)));
 }
 
 static void remove_pages(struct region *r)
@@ -106,7 +116,7 @@ static void remove_pages(struct region *r)
 }
 
 const struct action action_remove = {
-	.name = "remove", .backings = ON_SHARED | ON_HUGE, .rounds = 9, .mib = 4,
+	.name = "remove", .backings = ON_SHARED | ON(BACK_HUGE_2M), .rounds = 9, .mib = 4,
 	.apply = remove_pages,
 };
 
@@ -118,7 +128,7 @@ static void zap(struct region *r)
 
 	for (i = 0; i < 4; i++) {
 		random_range(r, 1, &first, &pages);
-		if (madvise(r->hva + first * PAGE, pages * PAGE, MADV_DONTNEED))
+		if (madvise(r->hva + first * PAGE, region_bytes(r, pages), MADV_DONTNEED))
 			/* Older kernels refuse hugetlb memory. */
 			CHECK(errno == EINVAL && (ON(r->backing) & ON_HUGE));
 		jitter();
@@ -194,3 +204,12 @@ ACTION_CASE(zap_file, action_zap, BACK_FILE,
 	    "MADV_DONTNEED of a shared file keeps its contents")
 ACTION_CASE(zap_huge, action_zap, BACK_HUGE_2M,
 	    "MADV_DONTNEED of hugetlbfs keeps its contents")
+/* The host takes a while to clear a page of that size. */
+static const struct action action_remove_1g = {
+	.name = "remove", .rounds = 2, .apply = remove_pages,
+};
+
+ACTION_CASE(remove_1g, action_remove_1g, BACK_HUGE_1G,
+	    "MADV_REMOVE and punched holes in hugetlbfs of 1 GiB pages")
+ACTION_CASE(zap_1g, action_zap, BACK_HUGE_1G,
+	    "MADV_DONTNEED of hugetlbfs of 1 GiB pages keeps its contents")

@@ -39,6 +39,13 @@ uint64_t region_unit(const struct region *r)
 	return r->backing == BACK_HUGE_2M ? SZ_2M / PAGE : 1;
 }
 
+uint64_t region_bytes(const struct region *r, uint64_t pages)
+{
+	uint64_t unit = region_unit(r);
+
+	return (pages + unit - 1) / unit * unit * PAGE;
+}
+
 void random_range(const struct region *r, uint64_t align, uint64_t *first,
 		  uint64_t *pages)
 {
@@ -47,6 +54,10 @@ void random_range(const struct region *r, uint64_t align, uint64_t *first,
 	if (align < region_unit(r))
 		align = region_unit(r);
 	units = region_pages(r) / align;
+	*first = 0;
+	*pages = region_pages(r);
+	if (units < 2)
+		return;
 	*first = random_below(units) * align;
 	*pages = (1 + random_below(units - *first / align)) * align;
 }

@@ -58,7 +58,7 @@ static void protect(struct region *r)
 	random_range(r, 1, &first, &pages);
 	tolerate_faults(r, true);
 	before = faults_seen(r->swap);
-	OK(mprotect(r->hva + first * PAGE, pages * PAGE,
+	OK(mprotect(r->hva + first * PAGE, region_bytes(r, pages),
 		    readable ? PROT_READ : PROT_NONE));
 	if (readable)
 		sum = checksum(r, first, pages);
@@ -66,12 +66,13 @@ static void protect(struct region *r)
 	if (readable)
 		CHECKF(checksum(r, first, pages) == sum,
 		       "write-protected memory has changed");
-	OK(mprotect(r->hva + first * PAGE, pages * PAGE, PROT_READ | PROT_WRITE));
+	OK(mprotect(r->hva + first * PAGE, region_bytes(r, pages),
+		    PROT_READ | PROT_WRITE));
 	tolerate_faults(r, false);
 }
 
 const struct action action_protect = {
-	.name = "protect", .backings = ON_SMALL | ON(BACK_HUGE_2M), .rounds = 8,
+	.name = "protect", .backings = ON_SMALL | ON_HUGE, .rounds = 8,
 	.mib = 4, .apply = protect,
 };
 
@@ -288,6 +289,8 @@ ACTION_CASE(protect, action_protect, BACK_ANON,
 ACTION_CASE(protect_thp, action_protect, BACK_THP, "mprotect of parts of huge pages")
 ACTION_CASE(protect_shmem, action_protect, BACK_SHMEM, "mprotect of shmem")
 ACTION_CASE(protect_huge, action_protect, BACK_HUGE_2M, "mprotect of hugetlbfs")
+ACTION_CASE(protect_1g, action_protect, BACK_HUGE_1G,
+	    "mprotect of hugetlbfs of 1 GiB pages")
 ACTION_CASE(move, action_move, BACK_ANON,
 	    "mremap: away and back, and two parts that change places")
 ACTION_CASE(move_thp, action_move, BACK_THP, "mremap of huge pages")

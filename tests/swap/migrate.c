@@ -93,12 +93,14 @@ static void migrate_pages(struct region *r)
 	int node = other_node();
 	unsigned long from = 1ul << !node, to = 1ul << node;
 
-	OK(syscall(SYS_migrate_pages, 0, 8 * sizeof(from), &from, &to));
+	if (syscall(SYS_migrate_pages, 0, 8 * sizeof(from), &from, &to) < 0)
+		/* There may be no second page of 1 GiB. */
+		CHECKF(errno == ENOMEM, "migrate_pages: %s", strerror(errno));
 }
 
 const struct action action_migrate_pages = {
 	.name = "migrate_pages", .backings = ON_SMALL | ON(BACK_HUGE_2M),
-	.rounds = 3, .mib = 4, .apply = migrate_pages, .missing = without_nodes,
+	.rounds = 2, .mib = 2, .apply = migrate_pages, .missing = without_nodes,
 	.proof = migrated,
 };
 

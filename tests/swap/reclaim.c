@@ -125,12 +125,12 @@ static void reclaim(struct region *r)
 	int e;
 
 	snprintf(path, sizeof(path), "%s/memory.reclaim", r->swap->cgroup);
-	e = host_try_write(path, "%llu", (unsigned long long)r->size / 2);
+	e = host_try_write(path, "%llu", (unsigned long long)r->size / 8);
 	CHECKF(!e || e == -EAGAIN, "memory.reclaim: %s", strerror(-e));
 }
 
 const struct action action_reclaim = {
-	.name = "reclaim", .backings = ON_SMALL, .rounds = 4, .mib = 8,
+	.name = "reclaim", .backings = ON_SMALL, .rounds = 6, .mib = 4,
 	.apply = reclaim, .missing = without_memory_reclaim,
 	.proof = swapped_both_ways,
 };

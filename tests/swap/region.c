@@ -24,7 +24,7 @@
 
 uint64_t region_pages(const struct region *r)
 {
-	return r->size / PAGE;
+	return r->used / PAGE;
 }
 
 static bool hugetlb_pool(unsigned int kib)
@@ -128,6 +128,8 @@ struct region *region_add(struct swap *s, enum backing backing, uint64_t size)
 	r->backing = backing;
 	r->slot = ++s->regions;
 	r->size = size;
+	/* A gigabyte takes an emulator too long. */
+	r->used = backing == BACK_HUGE_1G ? scaled_mib(8) : size;
 	r->gpa = (s->next_gpa + align - 1) & ~(align - 1);
 	/* A gap on either side, so that regions are not neighbours. */
 	s->next_gpa = r->gpa + size + SZ_2M;
@@ -138,7 +140,7 @@ struct region *region_add(struct swap *s, enum backing backing, uint64_t size)
 	r->hva = (uint8_t *)(((uintptr_t)room + 2 * align - 1) & ~(align - 1));
 	r->zeroed = calloc(1, region_pages(r));
 	CHECK(r->zeroed);
-	region_map_part(r, 0, region_pages(r));
+	region_map_part(r, 0, size / PAGE);
 	region_slot(r, size);
 	return r;
 }

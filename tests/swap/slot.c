@@ -48,7 +48,7 @@ static void mmio_seen(struct region *r)
 }
 
 const struct action action_slot_delete = {
-	.name = "slot_delete", .backings = ON_SMALL | ON(BACK_HUGE_2M), .rounds = 4,
+	.name = "slot_delete", .backings = ON_SMALL | ON_HUGE, .rounds = 4,
 	.mib = 4, .apply = slot_delete, .proof = mmio_seen,
 };
 
@@ -141,6 +141,8 @@ ACTION_CASE(slot_delete, action_slot_delete, BACK_ANON,
 ACTION_CASE(slot_delete_thp, action_slot_delete, BACK_THP, "the same with huge pages")
 ACTION_CASE(slot_delete_huge, action_slot_delete, BACK_HUGE_2M,
 	    "the same with hugetlbfs")
+ACTION_CASE(slot_delete_1g, action_slot_delete, BACK_HUGE_1G,
+	    "the same with 1 GiB pages")
 ACTION_CASE(slot_move, action_slot_move, BACK_ANON,
 	    "the slot moves away and back under running vcpus")
 ACTION_CASE(slot_move_thp, action_slot_move, BACK_THP, "the same with huge pages")

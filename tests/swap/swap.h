@@ -62,7 +62,8 @@ struct region {
 	unsigned int slot;	/* (o) */
 	uint32_t slot_flags;	/* (o) */
 	uint64_t gpa;		/* (o) */
-	uint64_t size;		/* (o) a multiple of 2 MiB but for BACK_ANON */
+	uint64_t size;		/* (o) of the slot, a multiple of 2 MiB */
+	uint64_t used;		/* (o) its first bytes, which are worked on */
 	uint8_t *hva;		/* (o) */
 	int fd;			/* (o) or -1 */
 	uint32_t mask;		/* (o) address bits that enter the pattern */
@@ -150,6 +151,7 @@ void stripe_of(struct swap *s, unsigned int vcpu, unsigned int *offset,
 /* region.c: backings, slots, the host's view */
 bool backing_exists(enum backing backing);
 struct region *region_add(struct swap *s, enum backing backing, uint64_t size);
+/* How many pages of it are worked on. */
 uint64_t region_pages(const struct region *r);
 /* The memory behind a region again, as mmap() would make it the first time. */
 void region_map_part(struct region *r, uint64_t first, uint64_t pages);
@@ -181,6 +183,8 @@ void jitter(void);
 bool host_has(const char *path);
 /* Pages that only go together: 1, or a huge page. */
 uint64_t region_unit(const struct region *r);
+/* The size of @pages and of what goes with them. */
+uint64_t region_bytes(const struct region *r, uint64_t pages);
 /* 0 or -errno. */
 int host_try_write(const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
