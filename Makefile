@@ -83,7 +83,7 @@ unit:
 	$(MAKE) -C tests/unit check
 
 test:
-	@scripts/test
+	@scripts/test $(if $(MINUTES),--minutes $(MINUTES))
 
 demo:
 	@scripts/demo
