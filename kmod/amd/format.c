@@ -46,6 +46,5 @@ void svm_format_init(void)
 
 	svm_format.addr_mask = GENMASK_ULL(bits - 1, PAGE_SHIFT) & ~sme_me_mask;
 	svm_format.table |= sme_me_mask;
-	svm_format.leaf |= sme_me_mask;
 	svm_format.gb_pages = boot_cpu_has(X86_FEATURE_GBPAGES);
 }
