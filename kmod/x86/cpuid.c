@@ -9,6 +9,7 @@
 #include <asm/cpufeatures.h>
 #include <asm/processor.h>
 #include <asm/msr-index.h>
+#include <kvm/trace.h>
 #include "x86_private.h"
 
 static_assert(sizeof(struct kvm_cpuid_entry2) == 40);
@@ -182,6 +183,7 @@ static void cpuid_follow_cr4(struct kvm_cpuid_entry2 *entry, u64 cr4)
 void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 {
 	struct kvm_cpuid_entry2 *entry = cpuid_find(vcpu->cpuid, *eax, *ecx);
+	u32 function = *eax, index = *ecx;
 	struct kvm_cpuid_entry2 none;
 
 	if (unlikely(!entry)) {
@@ -194,6 +196,7 @@ void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 	*ebx = entry->ebx;
 	*ecx = entry->ecx;
 	*edx = entry->edx;
+	trace_kvm_cpuid(function, index, *eax, *ebx, *ecx, *edx, entry != &none);
 }
 
 /* The bits and sizes in @set that mirror the state of @vcpu. */
@@ -360,7 +363,7 @@ int x86_set_cpuid2(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 __user *user)
 	cpuid_set_follow(vcpu, set);
 	if (vcpu->launched) {
 		cpuid_follow_state(vcpu);
-	ret = cpuid_set_equal(set, vcpu->cpuid) ? 0 : -EINVAL;
+		ret = cpuid_set_equal(set, vcpu->cpuid) ? 0 : -EINVAL;
 		goto out_free;
 	}
 	if (!cpuid_set_valid(set)) {

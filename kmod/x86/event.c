@@ -9,6 +9,7 @@
  */
 #include <linux/kvm.h>
 #include <asm/traps.h>
+#include <kvm/trace.h>
 #include "x86_private.h"
 
 #define DR6_TRAP_BITS	0xfULL
@@ -257,6 +258,18 @@ static void event_put_back(struct kvm_vcpu *vcpu)
 		vcpu->nmi_pending = true;
 }
 
+/* @again: its delivery was cut short before. */
+static void event_hand_over(struct kvm_vcpu *vcpu, bool again)
+{
+	const struct kvm_event *ev = &vcpu->injected;
+
+	if (ev->type == KVM_EVENT_EXCEPTION || ev->type == KVM_EVENT_SOFT_EXC)
+		trace_kvm_inj_exception(ev->vector, ev->has_error, ev->error_code, again);
+	else if (ev->type != KVM_EVENT_NMI)
+		trace_kvm_inj_virq(ev->vector, ev->type == KVM_EVENT_SOFT_INT, again);
+	kvm_vendor->inject(vcpu, ev);
+}
+
 static void event_inject_exception(struct kvm_vcpu *vcpu)
 {
 	event_put_back(vcpu);
@@ -266,7 +279,7 @@ static void event_inject_exception(struct kvm_vcpu *vcpu)
 		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
 	vcpu->injected = vcpu->pending;
 	vcpu->pending.type = KVM_EVENT_NONE;
-	kvm_vendor->inject(vcpu, &vcpu->injected);
+	event_hand_over(vcpu, false);
 }
 
 static bool event_nmi_allowed(struct kvm_vcpu *vcpu)
@@ -296,7 +309,7 @@ static void event_inject_nmi(struct kvm_vcpu *vcpu)
 		.type = KVM_EVENT_NMI,
 		.vector = X86_TRAP_NMI,
 	};
-	kvm_vendor->inject(vcpu, &vcpu->injected);
+	event_hand_over(vcpu, false);
 }
 
 static void event_inject_irq(struct kvm_vcpu *vcpu)
@@ -307,7 +320,7 @@ static void event_inject_irq(struct kvm_vcpu *vcpu)
 		.vector = vcpu->user_irq,
 	};
 	vcpu->user_irq = -1;
-	kvm_vendor->inject(vcpu, &vcpu->injected);
+	event_hand_over(vcpu, false);
 }
 
 static void event_set_windows(struct kvm_vcpu *vcpu, bool irq, bool nmi)
@@ -341,7 +354,7 @@ void x86_events_inject(struct kvm_vcpu *vcpu)
 	if (vcpu->pending.type)
 		event_inject_exception(vcpu);
 	else if (vcpu->injected.type)
-		kvm_vendor->inject(vcpu, &vcpu->injected);
+		event_hand_over(vcpu, true);
 
 	if (vcpu->nmi_pending && !vcpu->injected.type && event_nmi_allowed(vcpu))
 		event_inject_nmi(vcpu);

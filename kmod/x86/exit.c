@@ -8,6 +8,7 @@
 #include <asm/traps.h>
 #include <asm/tsc.h>
 #include <kvm/mmu.h>
+#include <kvm/trace.h>
 #include "x86_private.h"
 
 #define DR6_BS		BIT(14)
@@ -130,16 +131,21 @@ static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 
 static int exit_msr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
-	u64 val;
+	bool write = exit->msr.write, bad;
+	u64 val = 0;
 	int ret;
 
-	if (exit->msr.write) {
-		if (x86_set_msr(vcpu, exit->msr.index, x86_edx_eax(vcpu), false))
-			return exit_gp(vcpu);
-		return x86_skip(vcpu, exit);
+	if (write) {
+		val = x86_edx_eax(vcpu);
+		bad = x86_set_msr(vcpu, exit->msr.index, val, false);
+	} else {
+		bad = x86_get_msr(vcpu, exit->msr.index, &val, false);
 	}
-	if (x86_get_msr(vcpu, exit->msr.index, &val, false))
+	trace_kvm_msr(write, exit->msr.index, val, bad);
+	if (bad)
 		return exit_gp(vcpu);
+	if (write)
+		return x86_skip(vcpu, exit);
 	if (exit_step(vcpu, exit, &ret))
 		x86_set_edx_eax(vcpu, val);
 	return ret;
@@ -183,6 +189,7 @@ static int exit_cr_write(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	u64 val = exit_operand(vcpu, exit->cr.gpr);
 	int fault;
 
+	trace_kvm_cr(1, exit->cr.cr, val);
 	switch (exit->cr.cr) {
 	case 0:
 		fault = x86_set_cr0(vcpu, val);
@@ -225,6 +232,7 @@ static int exit_cr_read(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	default:
 		return exit_exception(vcpu, X86_TRAP_UD);
 	}
+	trace_kvm_cr(0, exit->cr.cr, val);
 	vcpu_set_gpr(vcpu, exit->cr.gpr & 15, val);
 	return x86_skip(vcpu, exit);
 }
