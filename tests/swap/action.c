@@ -74,6 +74,20 @@ static void check_unmapped(struct swap *s)
 	       (unsigned long long)calls, (unsigned long long)unmapped);
 }
 
+/* Two huge pages, or as many small ones as are worth the time. */
+static uint64_t alone_size(const struct action *a, enum backing backing)
+{
+	bool huge = ON(backing) & (ON(BACK_THP) | ON_HUGE);
+
+	return scaled_mib(huge ? 4 : a->mib);
+}
+
+/* Emulators that are slow enough to have a scale get half of it. */
+static unsigned int alone_rounds(const struct action *a)
+{
+	return slowness() > 1 ? (a->rounds + 1) / 2 : a->rounds;
+}
+
 void run_alone(const struct action *a, enum backing backing)
 {
 	const char *why = a->missing ? a->missing() : NULL;
@@ -84,10 +98,10 @@ void run_alone(const struct action *a, enum backing backing)
 	if (why)
 		SKIP("%s", why);
 	s = run_begin();
-	r = region_add(s, backing, scaled_mib(a->mib));
+	r = region_add(s, backing, alone_size(a, backing));
 	swap_start(s);
 	swap_storm(s, true);
-	for (i = 0; i < a->rounds && !s->bad; i++) {
+	for (i = 0; i < alone_rounds(a) && !s->bad; i++) {
 		uint64_t begin = vmm_now_ms();
 
 		a->apply(r);

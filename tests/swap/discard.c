@@ -98,7 +98,7 @@ static void dontneed(struct region *r)
 
 const struct action action_dontneed = {
 	.name = "dontneed", .backings = ON_ANON | ON(BACK_PRIVATE), .rounds = 9,
-	.mib = 4, .apply = dontneed,
+	.mib = 2, .apply = dontneed,
 };
 
 static void do_remove(struct region *r, uint64_t first, uint64_t pages)
@@ -116,7 +116,7 @@ static void remove_pages(struct region *r)
 }
 
 const struct action action_remove = {
-	.name = "remove", .backings = ON_SHARED | ON(BACK_HUGE_2M), .rounds = 9, .mib = 4,
+	.name = "remove", .backings = ON_SHARED | ON(BACK_HUGE_2M), .rounds = 9, .mib = 2,
 	.apply = remove_pages,
 };
 
@@ -136,7 +136,7 @@ static void zap(struct region *r)
 }
 
 const struct action action_zap = {
-	.name = "zap", .backings = ON_SHARED | ON_HUGE, .rounds = 8, .mib = 4,
+	.name = "zap", .backings = ON_SHARED | ON_HUGE, .rounds = 8, .mib = 2,
 	.apply = zap,
 };
 
@@ -179,7 +179,7 @@ static void freed_some(struct region *r)
 }
 
 const struct action action_free = {
-	.name = "free", .backings = ON_ANON, .rounds = 6, .mib = 4,
+	.name = "free", .backings = ON_ANON, .rounds = 6, .mib = 2,
 	.apply = free_pages, .proof = freed_some,
 };
 

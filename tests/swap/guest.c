@@ -28,7 +28,7 @@ struct block {
 };
 
 /* How long nothing at all may happen before the case has failed. */
-#define PATIENCE_MS	(30000 * slowness())
+#define PATIENCE_MS	(60000 * slowness())
 
 void stripe_of(struct swap *s, unsigned int vcpu, unsigned int *offset,
 	       unsigned int *length)

@@ -66,7 +66,7 @@ static void collapsed(struct region *r)
 }
 
 const struct action action_collapse = {
-	.name = "collapse", .backings = ON_ANON, .rounds = 3, .mib = 4,
+	.name = "collapse", .backings = ON_ANON, .rounds = 3, .mib = 2,
 	.apply = collapse, .missing = without_thp, .proof = collapsed,
 };
 
@@ -112,7 +112,7 @@ static void was_split(struct region *r)
 }
 
 const struct action action_split = {
-	.name = "split", .backings = ON(BACK_THP), .rounds = 9, .mib = 4,
+	.name = "split", .backings = ON(BACK_THP), .rounds = 9, .mib = 2,
 	.apply = split_page, .missing = without_thp, .proof = was_split,
 };
 

@@ -75,7 +75,7 @@ static void idle(struct region *r)
 
 const struct action action_idle = {
 	.name = "idle", .backings = ON(BACK_ANON) | ON(BACK_SHMEM), .rounds = 3,
-	.mib = 4, .apply = idle, .missing = without_idle,
+	.mib = 2, .apply = idle, .missing = without_idle,
 };
 
 ACTION_CASE(idle, action_idle, BACK_ANON, "idle-page tracking sees what is used")

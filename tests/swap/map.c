@@ -73,7 +73,7 @@ static void protect(struct region *r)
 
 const struct action action_protect = {
 	.name = "protect", .backings = ON_SMALL | ON_HUGE, .rounds = 8,
-	.mib = 4, .apply = protect,
+	.mib = 2, .apply = protect,
 };
 
 static void *move_mapping(void *from, uint64_t size, void *to)
@@ -148,7 +148,7 @@ static void move(struct region *r)
 }
 
 const struct action action_move = {
-	.name = "move", .backings = ON_SMALL, .rounds = 8, .mib = 4, .apply = move,
+	.name = "move", .backings = ON_SMALL, .rounds = 8, .mib = 2, .apply = move,
 };
 
 /* Shared memory is the same after it was mapped anew; other memory is zero. */
@@ -175,7 +175,7 @@ static void remap(struct region *r)
 }
 
 const struct action action_remap = {
-	.name = "remap", .backings = ON_SMALL, .rounds = 10, .mib = 4,
+	.name = "remap", .backings = ON_SMALL, .rounds = 10, .mib = 2,
 	.apply = remap,
 };
 
@@ -234,7 +234,7 @@ static void fork_and_write(struct region *r)
 
 const struct action action_fork = {
 	.name = "fork", .backings = ON_ANON | ON(BACK_PRIVATE), .rounds = 4,
-	.mib = 4, .apply = fork_and_write,
+	.mib = 2, .apply = fork_and_write,
 };
 
 static const char *without_soft_dirty(void)
@@ -280,7 +280,7 @@ static void soft_dirty(struct region *r)
 }
 
 const struct action action_soft_dirty = {
-	.name = "soft_dirty", .backings = ON_SMALL, .rounds = 5, .mib = 4,
+	.name = "soft_dirty", .backings = ON_SMALL, .rounds = 5, .mib = 2,
 	.apply = soft_dirty, .missing = without_soft_dirty,
 };
 

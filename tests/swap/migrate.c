@@ -39,7 +39,7 @@ static void migrated(struct region *r)
 }
 
 const struct action action_compact = {
-	.name = "compact", .backings = ON_SMALL, .rounds = 3, .mib = 4,
+	.name = "compact", .backings = ON_SMALL, .rounds = 3, .mib = 2,
 	.apply = compact, .missing = without_compaction, .proof = migrated,
 };
 
@@ -84,7 +84,7 @@ static void move_pages(struct region *r)
 
 const struct action action_move_pages = {
 	.name = "move_pages", .backings = ON_SMALL | ON(BACK_HUGE_2M), .rounds = 8,
-	.mib = 4, .apply = move_pages, .missing = without_nodes, .proof = migrated,
+	.mib = 2, .apply = move_pages, .missing = without_nodes, .proof = migrated,
 };
 
 /* The whole process moves to the other node. */
@@ -141,7 +141,7 @@ static void balance(struct region *r)
 }
 
 const struct action action_balance = {
-	.name = "balance", .backings = ON_ANON, .rounds = 3, .mib = 4,
+	.name = "balance", .backings = ON_ANON, .rounds = 3, .mib = 2,
 	.apply = balance, .missing = without_balancing,
 };
 

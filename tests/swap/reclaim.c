@@ -76,7 +76,7 @@ static void swapped_both_ways(struct region *r)
 }
 
 const struct action action_pageout = {
-	.name = "pageout", .backings = ON_SMALL, .rounds = 6, .mib = 4,
+	.name = "pageout", .backings = ON_SMALL, .rounds = 6, .mib = 2,
 	.apply = pageout, .missing = without_swap, .proof = swapped_both_ways,
 };
 
@@ -95,7 +95,7 @@ static void cold(struct region *r)
 }
 
 const struct action action_cold = {
-	.name = "cold", .backings = ON_SMALL, .rounds = 6, .mib = 4,
+	.name = "cold", .backings = ON_SMALL, .rounds = 6, .mib = 2,
 	.apply = cold, .missing = without_swap,
 };
 
@@ -115,7 +115,7 @@ static void cgroup(struct region *r)
 }
 
 const struct action action_cgroup = {
-	.name = "cgroup", .backings = ON_SMALL, .rounds = 2, .mib = 8,
+	.name = "cgroup", .backings = ON_SMALL, .rounds = 2, .mib = 6,
 	.apply = cgroup, .missing = without_cgroup, .proof = swapped_both_ways,
 };
 
@@ -130,7 +130,7 @@ static void reclaim(struct region *r)
 }
 
 const struct action action_reclaim = {
-	.name = "reclaim", .backings = ON_SMALL, .rounds = 6, .mib = 4,
+	.name = "reclaim", .backings = ON_SMALL, .rounds = 6, .mib = 2,
 	.apply = reclaim, .missing = without_memory_reclaim,
 	.proof = swapped_both_ways,
 };

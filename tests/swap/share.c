@@ -75,7 +75,7 @@ static void share(struct region *r)
 
 const struct action action_share = {
 	.name = "share", .backings = ON_SHARED | ON(BACK_HUGE_2M), .rounds = 3,
-	.mib = 4, .apply = share,
+	.mib = 2, .apply = share,
 };
 
 /* The file as the disk has it: nothing of it is in memory before it is read. */
@@ -123,7 +123,7 @@ static void written(struct region *r)
 }
 
 const struct action action_writeback = {
-	.name = "writeback", .backings = ON(BACK_FILE), .rounds = 4, .mib = 4,
+	.name = "writeback", .backings = ON(BACK_FILE), .rounds = 4, .mib = 2,
 	.apply = writeback, .proof = written,
 };
 
@@ -144,7 +144,7 @@ static void underwrite(struct region *r)
 }
 
 const struct action action_underwrite = {
-	.name = "underwrite", .backings = ON(BACK_PRIVATE), .rounds = 3, .mib = 4,
+	.name = "underwrite", .backings = ON(BACK_PRIVATE), .rounds = 3, .mib = 2,
 	.apply = underwrite,
 };
 

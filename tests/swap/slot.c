@@ -49,7 +49,7 @@ static void mmio_seen(struct region *r)
 
 const struct action action_slot_delete = {
 	.name = "slot_delete", .backings = ON_SMALL | ON_HUGE, .rounds = 4,
-	.mib = 4, .apply = slot_delete, .proof = mmio_seen,
+	.mib = 2, .apply = slot_delete, .proof = mmio_seen,
 };
 
 /* Moves under vcpus at work; then, with them off, they look at the other place. */
@@ -76,7 +76,7 @@ static void slot_move(struct region *r)
 
 const struct action action_slot_move = {
 	.name = "slot_move", .backings = ON_SMALL | ON(BACK_HUGE_2M), .rounds = 4,
-	.mib = 4, .apply = slot_move, .proof = mmio_seen,
+	.mib = 2, .apply = slot_move, .proof = mmio_seen,
 };
 
 /* Read-only for the guest: each write is an exit, each read goes through. */
@@ -93,7 +93,7 @@ static void slot_readonly(struct region *r)
 
 const struct action action_slot_readonly = {
 	.name = "slot_readonly", .backings = ON_SMALL | ON(BACK_HUGE_2M),
-	.rounds = 6, .mib = 4, .apply = slot_readonly, .proof = mmio_seen,
+	.rounds = 6, .mib = 2, .apply = slot_readonly, .proof = mmio_seen,
 };
 
 static void dirty_log(struct region *r, uint64_t *bitmap)
@@ -132,7 +132,7 @@ static void slot_log(struct region *r)
 }
 
 const struct action action_slot_log = {
-	.name = "slot_log", .backings = ON_SMALL, .rounds = 4, .mib = 4,
+	.name = "slot_log", .backings = ON_SMALL, .rounds = 4, .mib = 2,
 	.apply = slot_log,
 };
 
