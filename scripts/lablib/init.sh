@@ -28,10 +28,20 @@ leaks_scan()
 	echo scan >$leaks
 	echo scan >$leaks
 }
+# Takes a list of symbols from before the modules went, to name what they did.
 leaks_report()
 {
 	leaks_scan
-	[ ! -s $leaks ] || sed 's/^/lab: kmemleak: /' $leaks >/dev/kmsg
+	[ ! -s $leaks ] || awk '
+		FNR == NR { address[++n] = $1; name[n] = $3 " " $4; next }
+		/0x[0-9a-f]+$/ {
+			where = substr($NF, 3)
+			for (i = n; i && address[i] > where; i--)
+				;
+			if (i)
+				$0 = $0 " " name[i]
+		}
+		{ print "lab: kmemleak: " $0 }' "$1" $leaks >/dev/kmsg
 }
 leaks_scan
 [ ! -e $leaks ] || echo clear >$leaks
@@ -92,11 +102,10 @@ cd /
 # What the job left running must not hide what its end shows: processes are
 # killed and the modules unloaded while the console is still watched.
 kill -9 -1
-# While the modules are there a stack names their functions; when they are gone
-# nothing of theirs hides a leak.
-leaks_report
+[ ! -e $leaks ] || grep '\[kvm' /proc/kallsyms | sort >/tmp/symbols
 for module in $LAB_UNLOAD; do
 	rmmod "$module" 2>/dev/null
 done
-leaks_report
+# Now nothing of the modules' hides a leak.
+[ ! -e $leaks ] || leaks_report /tmp/symbols
 finish $status

@@ -115,7 +115,7 @@ def make(machine, target, folder):
 			    disk), folder)
 	try:
 		os.set_blocking(child.stdout.fileno(), False)
-		deadline = time.monotonic() + 60
+		deadline = time.monotonic() + 60 * machine.kernel.scale
 		seen = b""
 		while READY not in seen:
 			if child.poll() is not None or \

@@ -88,6 +88,8 @@ static void trial_retry(const struct sweep *sweep, struct scene *s,
 {
 	int r;
 
+	if (error == -EPROTO)
+		vmm_dump(s->vcpu);
 	CHECKF(honest(error) || error == sweep->also, "chance %u: the step says %s", n,
 	       strerror(-error));
 	if (sweep->refused)
