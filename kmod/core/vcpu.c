@@ -50,7 +50,8 @@ static int vcpu_alloc_pages(struct kvm_vcpu *vcpu)
 
 	BUILD_BUG_ON(sizeof(struct kvm_run) > PAGE_SIZE);
 	for (i = 0; i < KVM_RUN_PAGES; i++) {
-		vcpu->run_page[i] = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+		/* Not accounted: older kernels keep that mark where mapped pages count. */
+		vcpu->run_page[i] = alloc_page(GFP_KERNEL | __GFP_ZERO);
 		if (!vcpu->run_page[i]) {
 			vcpu_free_pages(vcpu);
 			return -ENOMEM;
