@@ -128,9 +128,12 @@ static void zap(struct region *r)
 
 	for (i = 0; i < 4; i++) {
 		random_range(r, 1, &first, &pages);
-		if (madvise(r->hva + first * PAGE, region_bytes(r, pages), MADV_DONTNEED))
+		if (madvise(r->hva + first * PAGE, region_bytes(r, pages),
+			    MADV_DONTNEED)) {
 			/* Older kernels refuse hugetlb memory. */
 			CHECK(errno == EINVAL && (ON(r->backing) & ON_HUGE));
+			region_map_part(r, first, region_bytes(r, pages) / PAGE);
+		}
 		jitter();
 	}
 }

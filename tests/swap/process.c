@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -302,7 +303,7 @@ TEST(oom_killed, "a VMM that outgrows a cgroup without swap")
 static void hog_main(struct notes *n, const char *score)
 {
 	host_write(OOM_SCORE, "%s", score);
-	OK(nice(-15));
+	OK(setpriority(PRIO_PROCESS, 0, -15));
 	while (!n->stop) {
 		uint8_t *p = mmap(NULL, HOG, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
