@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
-#define HOG		(16 * SZ_1M)
+#define HOG		(4 * SZ_1M)
 #define OOM_SCORE	"/proc/self/oom_score_adj"
 
 /* Shared with the children of a case. */
@@ -300,31 +300,41 @@ TEST(oom_killed, "a VMM that outgrows a cgroup without swap")
 	check_gone(pid);
 }
 
-/* Takes memory until it is told to stop, or killed. */
-static void hog_main(struct notes *n, const char *score)
+/* A process that is dying, or dead, has no memory any more. */
+static bool has_memory(pid_t pid)
+{
+	uint64_t pages = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	return host_number(path, NULL, &pages) && pages;
+}
+
+/* Takes memory until @victim has none, or until it is killed. */
+static void hog_main(pid_t victim, const char *score)
 {
 	host_write(OOM_SCORE, "%s", score);
-	OK(setpriority(PRIO_PROCESS, 0, -15));
-	while (!n->stop) {
+	OK(setpriority(PRIO_PROCESS, 0, -5));
+	while (has_memory(victim)) {
 		uint8_t *p = mmap(NULL, HOG, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		uint64_t i;
 
 		if (p == MAP_FAILED)
 			_exit(1);
-		for (i = 0; i < HOG && !n->stop; i += PAGE)
+		for (i = 0; i < HOG; i += PAGE)
 			p[i] = 1;
 	}
 	_exit(0);
 }
 
-static pid_t hog_fork(struct notes *n, const char *score)
+static pid_t hog_fork(pid_t victim, const char *score)
 {
 	pid_t pid = fork();
 
 	OK(pid);
 	if (!pid)
-		hog_main(n, score);
+		hog_main(victim, score);
 	return pid;
 }
 
@@ -376,13 +386,13 @@ static void without_any_swap(void (*work)(void))
 
 static void exhaust_hog(void)
 {
-	struct notes *n = notes_new(), *h = notes_new();
+	struct notes *n = notes_new();
 	pid_t vmm, hog;
 	int status;
 
 	vmm = vmm_fork(n, BACK_ANON, scaled_mib(16), ~0ull, "-1000");
 	wait_ready(n);
-	hog = hog_fork(h, "1000");
+	hog = hog_fork(getpid(), "1000");
 	OK(waitpid(hog, &status, 0));
 	CHECKF(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	       "the host never ran out of memory: 0x%x", status);
@@ -399,16 +409,15 @@ TEST(exhausted, "the host runs out of memory and swap around a VMM")
 
 static void exhaust_vmm(void)
 {
-	struct notes *n = notes_new(), *h = notes_new();
+	struct notes *n = notes_new();
 	pid_t vmm, hog;
 	int status;
 
 	vmm = vmm_fork(n, BACK_ANON, scaled_mib(64), ~0ull, "1000");
 	wait_ready(n);
 	host_write(OOM_SCORE, "-1000");
-	hog = hog_fork(h, "-900");
+	hog = hog_fork(vmm, "-1000");
 	OK(waitpid(vmm, &status, 0));
-	h->stop = 1;
 	OK(waitpid(hog, NULL, 0));
 	CHECKF(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	       "the VMM was not killed: 0x%x", status);
