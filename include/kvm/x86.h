@@ -118,7 +118,8 @@ struct x86_fault {
 /*
  * Translate @gva for @access (enum kvm_access) with the guest's current paging
  * mode, setting A/D bits as the CPU would. 0, -EFAULT with @fault filled (to be
- * queued), or 1 when the walk itself met memory that is not there (emulation fails).
+ * queued), -EIO when the host could not give a table's page (KVM_RUN fails and may be
+ * tried again), or 1 when the walk met memory that is not there (emulation fails).
  */
 int gwalk_translate(struct kvm_vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa,
 		    struct x86_fault *fault);

@@ -267,6 +267,31 @@ int emul_result(struct kvm_vcpu *vcpu, int result)
 	}
 }
 
+/**
+ * emul_translate() - gwalk_translate() for the instruction in hand
+ * @em: its exec.fault is what the guest gets on EXEC_FAULT
+ * @linear: linear address
+ * @access: enum kvm_access, GWALK_IMPLICIT
+ * @gpa: the translation
+ *
+ * Context: may sleep.
+ * Return: enum exec_result, or -EFAULT: the host cannot give a page now. KVM_RUN
+ * says so; nothing has changed, and another KVM_RUN tries again.
+ */
+int emul_translate(struct kvm_emulator *em, u64 linear, u32 access, gpa_t *gpa)
+{
+	switch (gwalk_translate(em->vcpu, linear, access, gpa, &em->exec.fault)) {
+	case 0:
+		return EXEC_DONE;
+	case -EFAULT:
+		return EXEC_FAULT;
+	case -EIO:
+		return -EFAULT;
+	default:
+		return EXEC_UNHANDLED;
+	}
+}
+
 /* Append code bytes at RIP + bytes_len, at most to the end of their page. enum exec_result */
 static int emul_fetch(struct kvm_vcpu *vcpu)
 {
@@ -287,11 +312,11 @@ static int emul_fetch(struct kvm_vcpu *vcpu)
 		linear = (u32)(cs->base + offset);
 	}
 	len = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(linear));
-	r = gwalk_translate(vcpu, linear, access, &gpa, &x->fault);
-	if (r == -EFAULT)
-		return EXEC_FAULT;
-	if (r || guest_read(vcpu, gpa, em->bytes + em->bytes_len, len))
-		return EXEC_UNHANDLED;
+	r = emul_translate(em, linear, access, &gpa);
+	if (r != EXEC_DONE)
+		return r;
+	if (guest_read(vcpu, gpa, em->bytes + em->bytes_len, len))
+		return guestmem_kind(vcpu, gpa) == GUESTMEM_NONE ? EXEC_UNHANDLED : -EFAULT;
 	em->bytes_len += len;
 	return EXEC_DONE;
 }

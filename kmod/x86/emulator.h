@@ -92,6 +92,7 @@ struct kvm_emulator {
 
 /* guestmem.c */
 enum guestmem_kind guestmem_kind(struct kvm_vcpu *vcpu, gpa_t gpa);
+int emul_translate(struct kvm_emulator *em, u64 linear, u32 access, gpa_t *gpa);
 /* One naturally atomic read of 4 or 8 bytes within a page. 0 or -EFAULT. */
 int guestmem_read_word(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val);
 

@@ -209,7 +209,10 @@ static int gwalk_mark(const struct gwalk *w)
 	return 0;
 }
 
-/* Down to the leaf: 0, -EFAULT with @fault, or 1 for a table where no memory is. */
+/*
+ * Down to the leaf: 0, -EFAULT with @fault, -EIO for a table the host cannot give
+ * now, 1 for one where no memory is.
+ */
 static int gwalk_descend(struct gwalk *w, gpa_t *gpa, struct x86_fault *fault)
 {
 	gpa_t table = gwalk_root(w), where;
@@ -219,7 +222,7 @@ static int gwalk_descend(struct gwalk *w, gpa_t *gpa, struct x86_fault *fault)
 	for (;; w->level--) {
 		where = table + ((w->gva >> gwalk_shift(w)) & index_mask) * w->size;
 		if (guestmem_read_word(w->vcpu, where, w->size, &entry))
-			return 1;
+			return guestmem_kind(w->vcpu, where) == GUESTMEM_NONE ? 1 : -EIO;
 		if (!(entry & PTE_PRESENT))
 			return gwalk_fault(w, 0, fault);
 		if (unlikely(gwalk_reserved_set(w, entry)))
@@ -249,7 +252,8 @@ static int gwalk_descend(struct gwalk *w, gpa_t *gpa, struct x86_fault *fault)
  *
  * Accessed and dirty flags are set as the CPU would, except for @access 0.
  * Context: may sleep.
- * Return: 0, -EFAULT, or 1: a table is not in memory, or never stays the same.
+ * Return: 0, -EFAULT, -EIO (the host has no page for a table, now), or 1: a table
+ * is not in memory, or never stays the same.
  */
 int gwalk_translate(struct kvm_vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa,
 		    struct x86_fault *fault)

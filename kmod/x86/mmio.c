@@ -31,14 +31,7 @@ static int mmio_translate(struct kvm_emulator *em, u64 linear, u32 access, gpa_t
 {
 	if (em->exec.cpl == 3 && !(access & GWALK_IMPLICIT))
 		access |= KVM_ACCESS_USER;
-	switch (gwalk_translate(em->vcpu, linear, access, gpa, &em->exec.fault)) {
-	case 0:
-		return EXEC_DONE;
-	case -EFAULT:
-		return EXEC_FAULT;
-	default:
-		return EXEC_UNHANDLED;
-	}
+	return emul_translate(em, linear, access, gpa);
 }
 
 /* Append [gpa, gpa + len), all of one page and one kind. */

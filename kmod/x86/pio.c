@@ -191,9 +191,9 @@ static int pio_stream_span(struct pio_stream *s, unsigned int max, gpa_t *gpa,
 		room = 1;
 	if (s->x->cpl == 3)
 		access |= KVM_ACCESS_USER;
-	r = gwalk_translate(em->vcpu, linear, access, gpa, &s->x->fault);
-	if (r)
-		return r == -EFAULT ? EXEC_FAULT : EXEC_UNHANDLED;
+	r = emul_translate(em, linear, access, gpa);
+	if (r != EXEC_DONE)
+		return r;
 	if (guestmem_kind(em->vcpu, *gpa) >= need)
 		*items = room;
 	return EXEC_DONE;
