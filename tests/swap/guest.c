@@ -297,6 +297,24 @@ void swap_start(struct swap *s)
 		guest_fill_new(&s->region[i]);
 }
 
+/* Where each vcpu is, and whether it still faults. */
+static void swap_dump(struct swap *s)
+{
+	uint64_t before = 0, after = 0;
+	unsigned int i;
+
+	vm_stat(s, "pf_taken", &before);
+	usleep(100000);
+	vm_stat(s, "pf_taken", &after);
+	for (i = 0; i < s->vcpus; i++)
+		tap_diag("vcpu %u: %s, page 0x%llx, %u EFAULT, %u MMIO", i,
+			 s->worker[i].order ? "has an order" : "has none",
+			 (unsigned long long)block_of(&s->worker[i])->page,
+			 s->worker[i].efaults, s->worker[i].mmios);
+	tap_diag("%llu guest page faults, %llu of them in the last 100 ms",
+		 (unsigned long long)after, (unsigned long long)(after - before));
+}
+
 /* Lock held. Fails the case when nothing has changed for too long. */
 static void swap_wait(struct swap *s, const char *what)
 {
@@ -304,8 +322,10 @@ static void swap_wait(struct swap *s, const char *what)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PATIENCE_MS / 1000;
-	if (pthread_cond_timedwait(&s->changed, &s->lock, &until) == ETIMEDOUT)
-		FAIL("waited %u s in vain for %s", PATIENCE_MS / 1000, what);
+	if (pthread_cond_timedwait(&s->changed, &s->lock, &until) != ETIMEDOUT)
+		return;
+	swap_dump(s);
+	FAIL("waited %u s in vain for %s", PATIENCE_MS / 1000, what);
 }
 
 static bool swap_busy(struct swap *s)
