@@ -32,8 +32,8 @@ leaks_scan()
 leaks_report()
 {
 	leaks_scan
-	[ ! -s $leaks ] || awk '
-		FNR == NR { address[++n] = $1; name[n] = $3 " " $4; next }
+	awk '
+		FILENAME == ARGV[1] { address[++n] = $1; name[n] = $3 " " $4; next }
 		/0x[0-9a-f]+$/ {
 			where = substr($NF, 3)
 			for (i = n; i && address[i] > where; i--)

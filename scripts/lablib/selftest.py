@@ -15,6 +15,8 @@ QUIET = (
 	"[    2.0] [Firmware Bug]: TSC_DEADLINE disabled due to Errata",
 	"[    5.0] kmemleak: 2 new suspected memory leaks (see /sys/kernel/"
 	"debug/kmemleak)",
+	"[    3.1][  T375] WARNING: CPU: 1 PID: 375 at include/linux/fs.h:509 "
+	"hugetlb_split+0x1d7/0x270",
 	# A race of the kernel with itself.
 	"[    3.1] BUG: KCSAN: data-race in f / g\n"
 	"[    3.1] \n[    3.1]  f+0x1/0x2\n"
