@@ -183,7 +183,7 @@ u64 table_entry(const struct mmu_table *table);
  * Return: a leaf's entry, a level 1 entry, one with nothing below it, or see @whole.
  */
 static __always_inline u64 *table_find(const struct kvm_mmu *mmu, gfn_t gfn,
-					  gfn_t whole, int *level)
+				       gfn_t whole, int *level)
 {
 	u64 *sptes = mmu->root;
 	int l;

@@ -104,6 +104,7 @@ void strict_check(const struct mmu_batch *batch, const char *what)
 	if (!batch->strict.seq)
 		return;
 	vm_for_each_vcpu(i, vcpu, batch->kvm) {
+		/* .since is this stay's: pairs with strict_enter(). */
 		if (!smp_load_acquire(&vcpu->strict.in_guest))
 			continue;
 		WARN_ONCE(READ_ONCE(vcpu->strict.since) < batch->strict.seq,
@@ -198,12 +199,14 @@ void strict_enter(struct kvm_vcpu *vcpu, u64 tag, u64 owner)
 		  "kvm strict: vcpu %u enters with tag %llx last flushed at %llu, but sptes weakened up to %lld are gone: a TLB flush is missing\n",
 		  vcpu->id, tag, t->since, atomic64_read(&vm->settled));
 	WRITE_ONCE(vcpu->strict.since, t->since);
+	/* .since is there for whoever sees the vcpu in the guest. */
 	smp_store_release(&vcpu->strict.in_guest, true);
 }
 EXPORT_SYMBOL_GPL(strict_enter);
 
 void strict_exit(struct kvm_vcpu *vcpu, bool failed)
 {
+	/* What the guest did is done when it is seen outside. */
 	smp_store_release(&vcpu->strict.in_guest, false);
 	if (failed)
 		vcpu->strict.tag->since = vcpu->strict.before;
