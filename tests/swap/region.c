@@ -307,6 +307,35 @@ static void drain_lru(struct region *r)
 	syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, MPOL_MF_MOVE);
 }
 
+static uint64_t read_entry(const char *path, uint64_t index)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	if (fd >= 0 && pread(fd, &entry, 8, index * 8) != 8)
+		entry = 0;
+	close(fd);
+	return entry;
+}
+
+/* What the kernel says about the first page that is still there. */
+static void dump_resident(const struct region *r)
+{
+	uint64_t page, entry, frame;
+
+	for (page = 0; page < region_pages(r); page++) {
+		entry = read_entry("/proc/self/pagemap",
+				   (uintptr_t)r->hva / PAGE + page);
+		if (entry >> PAGEMAP_PRESENT & 1)
+			break;
+	}
+	frame = entry & ((1ull << 55) - 1);
+	tap_diag("page %llu is frame 0x%llx, flags 0x%llx, mapped %llu times",
+		 (unsigned long long)page, (unsigned long long)frame,
+		 (unsigned long long)read_entry("/proc/kpageflags", frame),
+		 (unsigned long long)read_entry("/proc/kpagecount", frame));
+}
+
 void region_drive_out(struct region *r)
 {
 	uint64_t left = 0;
@@ -325,6 +354,7 @@ void region_drive_out(struct region *r)
 		if (!left)
 			return;
 	}
+	dump_resident(r);
 	FAIL("%llu of %llu pages of slot %u (backing %d) stay in memory",
 	     (unsigned long long)left, (unsigned long long)region_pages(r), r->slot,
 	     r->backing);
