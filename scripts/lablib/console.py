@@ -34,7 +34,7 @@ SPLAT = re.compile(STAMP + r"(?:" + "|".join((
 	r"KASAN",
 	r"KFENCE",
 	r"lab: kmemleak: unreferenced object",
-	r"kmemleak: (?:Memory pool empty|Cannot allocate|.* disabled)",
+	r"kmemleak: (?:Memory pool empty|.* disabled)",
 	r"ODEBUG: (?:out of memory|Out of memory|.* disabled)",
 	r"pagealloc: (?:memory corruption|single bit error)",
 	r"refcount_t:",
