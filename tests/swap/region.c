@@ -321,7 +321,7 @@ static uint64_t read_entry(const char *path, uint64_t index)
 /* What the kernel says about the first page that is still there. */
 static void dump_resident(const struct region *r)
 {
-	uint64_t page, entry, frame;
+	uint64_t page, entry = 0, frame;
 
 	for (page = 0; page < region_pages(r); page++) {
 		entry = read_entry("/proc/self/pagemap",
