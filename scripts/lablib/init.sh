@@ -34,7 +34,7 @@ leaks_report()
 	leaks_scan
 	awk '
 		FILENAME == ARGV[1] { address[++n] = $1; name[n] = $3 " " $4; next }
-		/0x[0-9a-f]+$/ {
+		/\] 0x[0-9a-f]+$/ {
 			where = substr($NF, 3)
 			for (i = n; i && address[i] > where; i--)
 				;
