@@ -248,6 +248,21 @@ static int emul_give_up(struct kvm_vcpu *vcpu)
 	return emulate_failed(vcpu, em->bytes, em->bytes_len);
 }
 
+/*
+ * The host failed after a device had answered, and a device is never asked twice:
+ * the next KVM_RUN runs the instruction again with the answers there are.
+ */
+static void emul_keep_answers(struct kvm_vcpu *vcpu)
+{
+	struct kvm_emulator *em = vcpu->emul;
+
+	em->phase = EMUL_READ;
+	em->reads.count = 0;
+	em->reads.next = 0;
+	em->read_len = 0;
+	vcpu->pending_io = KVM_IO_MMIO;
+}
+
 int emul_result(struct kvm_vcpu *vcpu, int result)
 {
 	switch (result) {
@@ -262,7 +277,10 @@ int emul_result(struct kvm_vcpu *vcpu, int result)
 	case EXEC_UNHANDLED:
 		return emul_give_up(vcpu);
 	default:
-		mmio_reset(vcpu->emul);
+		if (result < 0 && vcpu->emul->log_len)
+			emul_keep_answers(vcpu);
+		else
+			mmio_reset(vcpu->emul);
 		return result < 0 ? result : KVM_RESUME;
 	}
 }

@@ -299,7 +299,8 @@ static int pio_string(struct kvm_vcpu *vcpu)
 
 /*
  * Store up to @count items userspace has provided; how many could be. What cannot
- * be stored any more, although pio_stream_prepare() could, is lost.
+ * be stored any more, although pio_stream_prepare() could, is lost, unless it is the
+ * host that failed: *result is an errno then.
  */
 static unsigned int pio_stream_store(struct kvm_vcpu *vcpu, struct pio_stream *s,
 				     unsigned int count, int *result)
@@ -367,6 +368,14 @@ static int pio_complete_string(struct kvm_vcpu *vcpu)
 	if (s.in)
 		done = pio_stream_store(vcpu, &s, count, &r);
 	pio_string_retire(vcpu, &s, done, left);
+	if (r < 0) {
+		/* The host failed: the device's other items wait for the next KVM_RUN. */
+		em->pio.count = count - done;
+		memmove(vcpu->pio_data, vcpu->pio_data + done * em->pio.size,
+			em->pio.count * em->pio.size);
+		vcpu->pending_io = KVM_IO_PIO;
+		return r;
+	}
 	if (r != EXEC_DONE)
 		return emul_result(vcpu, r);
 	/* An item for a device leaves its write behind. */
