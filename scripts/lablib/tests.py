@@ -15,19 +15,25 @@ exec /lab/abi/run %s
 """
 
 
-def programs():
-	"""Build tests/abi; the folder with the static programs and the runner."""
-	source = util.REPO / "tests" / "abi"
+def built(name):
+	"""Build the static programs of tests/NAME; the folder they are in."""
+	source = util.REPO / "tests" / name
 	if not (source / "Makefile").exists():
-		raise util.LabError("There is no tests/abi in %s." % util.REPO)
+		raise util.LabError("There is no tests/%s in %s." %
+				    (name, util.REPO))
 	util.host_packages(["gcc", "make", "libc6-dev"])
 	key = hashlib.sha256(str(source).encode()).hexdigest()[:8]
 	out = util.cache() / "tests" / key
 	out.mkdir(parents=True, exist_ok=True)
 	with util.locked("tests-" + key):
-		util.slow("building tests/abi", ["make", "-C", source,
-						 "-j2", "O=%s" % out])
+		util.slow("building tests/" + name,
+			  ["make", "-C", source, "-j2", "O=%s" % out])
 	return out
+
+
+def programs():
+	"""The ABI tests' programs and their runner."""
+	return built("abi")
 
 
 def payload(folder):
