@@ -162,16 +162,18 @@ TEST(bad_memory, "bad memory is SIGBUS with its address for the VMM")
 	struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
 	uint64_t *hva = vmm_map_anon(SZ_64K), value = 0;
 	struct vmm_vcpu *vcpu = boot_with(hva, SZ_64K);
-	int i;
+	int before, i;
 
 	OK(sigaction(SIGBUS, &action, NULL));
 	for (i = 0; i < 16; i++)
 		vmm_poke(vcpu, GPA_A + i * SZ_4K, 100 + i);
 	if (madvise(hva + 512, SZ_4K, MADV_HWPOISON))
 		SKIP("MADV_HWPOISON: %s", strerror(errno));
+	/* Newer kernels say so once when the page goes bad. */
 	for (i = 1; i < 4; i++) {
+		before = bus_count;
 		CHECK_EQ(vmm_access(vcpu, GPA_A + SZ_4K + 8 * i, i & 1, &value), -EINTR);
-		CHECK_EQ(bus_count, i);
+		CHECK_EQ(bus_count, before + 1);
 		CHECK_EQ(bus_code, BUS_MCEERR_AR);
 		CHECK_EQ((uintptr_t)bus_addr & ~(SZ_4K - 1), (uintptr_t)(hva + 512));
 	}
