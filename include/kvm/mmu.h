@@ -33,6 +33,14 @@ struct kvm_mmu_format {
 	bool gb_pages;		/* 1 GiB leaves work */
 };
 
+/* A range of host addresses that is being invalidated: [start, end), bytes. */
+struct kvm_inval {
+	hva_t start, end;
+};
+
+/* Invalidations in progress at once that are told apart. */
+#define KVM_INVALS	8
+
 /*
  * Per-VM state. Lock order: the host's page-table locks -> mmu.lock; nothing
  * that may fault or sleep under mmu.lock.
@@ -48,8 +56,10 @@ struct kvm_mmu {
 	 * the spte in one [r] section, so an invalidation either finds the spte
 	 * or has announced its range here before the host's entry was read.
 	 */
-	long in_progress;		/* [m] */
-	hva_t inval_start, inval_end;	/* [m] union of the ranges in progress */
+	long in_progress;		/* [m] invalidations begun and not ended */
+	unsigned int invals;		/* [m] how many of them are in .inval */
+	bool inval_any;			/* [m] there was no room for one: no fill at all */
+	struct kvm_inval inval[KVM_INVALS];	/* [m] */
 	struct kvm_notifier notifier;	/* registration with the VM's mm */
 	bool registered;		/* [o] */
 	atomic_long_t pages[3];		/* [a] leaves by level: 4K, 2M, 1G */

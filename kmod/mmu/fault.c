@@ -68,9 +68,15 @@ static int cache_topup(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
+/* Is any of [start, end) being invalidated? mmu->lock held. */
 static bool invalidating(const struct kvm_mmu *mmu, hva_t start, hva_t end)
 {
-	return mmu->in_progress && start < mmu->inval_end && end > mmu->inval_start;
+	unsigned int i;
+
+	for (i = 0; i < mmu->invals; i++)
+		if (start < mmu->inval[i].end && end > mmu->inval[i].start)
+			return true;
+	return mmu->inval_any;
 }
 
 static bool slot_holds(const struct kvm_memslot *slot, gfn_t gfn, int level)

@@ -48,20 +48,38 @@ static void slot_clip(const struct kvm_memslot *slot, hva_t start, hva_t end,
 }
 
 /*
- * From here to invalidate_end no fill touches the range. Nested and concurrent
- * invalidations are kept as one covering range: a fill that waits without need
- * is slow, one that does not wait is a stale spte. Addresses, not slots, are
- * what is kept, so both ends agree whatever happens to the memslots between.
+ * From here to invalidation_end() no fill touches the range. Addresses, not slots,
+ * are what is kept, so both ends agree whatever happens to the memslots between.
  */
 static void invalidation_begin(struct kvm_mmu *mmu, hva_t start, hva_t end)
 {
 	lockdep_assert_held_write(&mmu->lock);
-	if (!mmu->in_progress++) {
-		mmu->inval_start = start;
-		mmu->inval_end = end;
-	} else {
-		mmu->inval_start = min(mmu->inval_start, start);
-		mmu->inval_end = max(mmu->inval_end, end);
+	mmu->in_progress++;
+	if (mmu->invals == KVM_INVALS) {
+		mmu->inval_any = true;
+		return;
+	}
+	mmu->inval[mmu->invals].start = start;
+	mmu->inval[mmu->invals].end = end;
+	mmu->invals++;
+}
+
+/* A range without an entry leaves a little too much forbidden until all have ended. */
+static void invalidation_end(struct kvm_mmu *mmu, hva_t start, hva_t end)
+{
+	unsigned int i;
+
+	lockdep_assert_held_write(&mmu->lock);
+	if (!--mmu->in_progress) {
+		mmu->invals = 0;
+		mmu->inval_any = false;
+		return;
+	}
+	for (i = 0; i < mmu->invals; i++) {
+		if (mmu->inval[i].start != start || mmu->inval[i].end != end)
+			continue;
+		mmu->inval[i] = mmu->inval[--mmu->invals];
+		return;
 	}
 }
 
@@ -99,7 +117,7 @@ static void notifier_invalidate_end(struct kvm_notifier *n, unsigned long start,
 	struct kvm *kvm = notifier_kvm(n);
 
 	write_lock(&kvm->mmu.lock);
-	kvm->mmu.in_progress--;
+	invalidation_end(&kvm->mmu, start, end);
 	write_unlock(&kvm->mmu.lock);
 	KVM_VM_BUG_ON(kvm, kvm->mmu.in_progress < 0);
 }
