@@ -62,6 +62,9 @@ def clean(line):
 RACE = re.compile(STAMP + r"BUG: KCSAN")
 RULE = re.compile(STAMP + r"={20}")
 OURS = re.compile(r"\[kvm(?:_\w+)?\]")
+ACCESS = re.compile(STAMP + r".*\b(?:read|write).* to 0x")
+# KVM further up a stack only called what races.
+NEAR = 4
 
 
 def foreign_races(lines):
@@ -70,8 +73,10 @@ def foreign_races(lines):
 	for number, line in enumerate(lines):
 		if not RACE.match(line):
 			continue
+		depth = 0
 		for other in lines[number:number + 100]:
-			if OURS.search(other):
+			depth = 0 if ACCESS.match(other) else depth + 1
+			if depth <= NEAR and OURS.search(other):
 				break
 			if RULE.match(other):
 				found.add(number)

@@ -22,6 +22,12 @@ QUIET = (
 	"[    3.1] \n[    3.1]  f+0x1/0x2\n"
 	"[    3.1] ==================================================\n"
 	"[    3.2] g+0x3/0x4 [kvm]",
+	# The same where KVM made the host fault a page in.
+	"[    3.1] BUG: KCSAN: data-race in f / g\n"
+	"[    3.1] read to 0xffff888000000000 of 8 bytes by task 82 on cpu 1:\n"
+	"[    3.1]  f+0x1/0x2\n[    3.1]  a+0x1/0x2\n[    3.1]  b+0x1/0x2\n"
+	"[    3.1]  handle_mm_fault+0x1/0x2\n[    3.1]  h+0x1/0x2 [kvm]\n"
+	"[    3.1] ==================================================",
 )
 LOUD = (
 	"[    3.141593] WARNING: CPU: 0 PID: 1 at kernel/x.c:3 f+0x1/0x2 [kvm]",
