@@ -41,7 +41,8 @@ struct kvm_memslot_hva {
 };
 
 /*
- * A snapshot; constant once published but for .recent, freed after an SRCU and an RCU grace period.
+ * A snapshot; constant once published but for .recent, freed after an SRCU and an
+ * RCU grace period.
  *
  * .by_gfn is what the guest sees. .by_hva holds the same slots and, while one
  * is being deleted or moved, that one too until its sptes are gone: the host
