@@ -82,12 +82,3 @@ int lapic_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const v
 void lapic_timer_renew(struct kvm_vcpu *vcpu)
 {
 }
-
-long eventfd_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
-{
-	return -ENOTTY;
-}
-
-void eventfd_vm_destroy(struct kvm *kvm)
-{
-}
