@@ -42,7 +42,7 @@ static void vcpu_free_pages(struct kvm_vcpu *vcpu)
 
 	for (i = 0; i < KVM_RUN_PAGES; i++)
 		if (vcpu->run_page[i])
-			__free_page(vcpu->run_page[i]);
+			put_page(vcpu->run_page[i]);
 }
 
 static int vcpu_alloc_pages(struct kvm_vcpu *vcpu)
@@ -51,6 +51,11 @@ static int vcpu_alloc_pages(struct kvm_vcpu *vcpu)
 
 	BUILD_BUG_ON(sizeof(struct kvm_run) > PAGE_SIZE);
 	for (i = 0; i < KVM_RUN_PAGES; i++) {
+		if (i == KVM_COALESCED_MMIO_PAGE_OFFSET) {
+			vcpu->run_page[i] = eventfd_ring_page(vcpu->kvm);
+			get_page(vcpu->run_page[i]);
+			continue;
+		}
 		/* Not accounted: older kernels keep that mark where mapped pages count. */
 		vcpu->run_page[i] = alloc_page(GFP_KERNEL | __GFP_ZERO);
 		if (!vcpu->run_page[i]) {

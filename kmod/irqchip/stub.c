@@ -87,12 +87,3 @@ bool lapic_accepts_pic(struct kvm_vcpu *vcpu)
 void lapic_timer_renew(struct kvm_vcpu *vcpu)
 {
 }
-
-long eventfd_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
-{
-	return -ENOTTY;
-}
-
-void eventfd_vm_destroy(struct kvm *kvm)
-{
-}
