@@ -45,6 +45,7 @@ struct kvm {
 	struct kvm_vcpu *vcpus[KVM_VCPUS_MAX];	/* [l] to add; never removed before the VM dies */
 	u64 tsc_base;			/* [o] host TSC when the VM was made */
 	gpa_t tss_addr, identity_map_addr;	/* [l] */
+	bool exception_payload, triple_fault_event;	/* [a] KVM_ENABLE_CAP */
 	struct list_head list;		/* vm_list_lock (core/main.c) */
 	struct stat_dir *debugfs;	/* [o] core/stats.c; NULL: none */
 	struct {

@@ -212,6 +212,15 @@ static int vcpu_ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
 	return x86_interrupt_ioctl(vcpu, &irq);
 }
 
+static int vcpu_ioctl_enable_cap(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	return caps_enable_vcpu(vcpu, &cap);
+}
+
 static int vcpu_ioctl_nmi(struct kvm_vcpu *vcpu)
 {
 	vcpu->nmi_pending = true;
@@ -222,6 +231,8 @@ static int vcpu_ioctl_nmi(struct kvm_vcpu *vcpu)
 /* The ioctls that work on the vcpu's registers: it is loaded. */
 static long vcpu_ioctl_loaded(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp)
 {
+	long r;
+
 	switch (ioctl) {
 	case KVM_GET_REGS:
 		return vcpu_ioctl_get_regs(vcpu, argp);
@@ -246,8 +257,11 @@ static long vcpu_ioctl_loaded(struct kvm_vcpu *vcpu, unsigned int ioctl, void __
 		return vcpu_ioctl_interrupt(vcpu, argp);
 	case KVM_NMI:
 		return vcpu_ioctl_nmi(vcpu);
+	case KVM_ENABLE_CAP:
+		return vcpu_ioctl_enable_cap(vcpu, argp);
 	default:
-		return -EINVAL;
+		r = x86_state_ioctl(vcpu, ioctl, argp);
+		return r == -ENOTTY ? -EINVAL : r;
 	}
 }
 

@@ -218,6 +218,15 @@ static int vm_set_identity_map_addr(struct kvm *kvm, const void __user *argp)
 	return r;
 }
 
+static int vm_enable_cap(struct kvm *kvm, const void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	return caps_enable_vm(kvm, &cap);
+}
+
 static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	struct kvm *kvm = file->private_data;
@@ -239,6 +248,8 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vm_set_tss_addr(kvm, arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return vm_set_identity_map_addr(kvm, argp);
+	case KVM_ENABLE_CAP:
+		return vm_enable_cap(kvm, argp);
 	default:
 		return -ENOTTY;
 	}
