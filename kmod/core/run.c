@@ -125,6 +125,7 @@ void vcpu_run_init(struct kvm_vcpu *vcpu)
 	vcpu->cpu = -1;
 	vcpu->last_cpu = -1;
 	vcpu->mode = KVM_OUTSIDE_GUEST;
+	rcuwait_init(&vcpu->halt_wait);
 	spin_lock_init(&vcpu->pid_lock);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
 	vcpu_request(vcpu, KVM_REQ_MMU_RELOAD);

@@ -8,6 +8,8 @@
  * exception that comes next (vcpu->pending). INT n, INT3 and INTO are not shown: RIP
  * is still at the instruction, which runs again.
  */
+#include <linux/atomic.h>
+#include <linux/minmax.h>
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -20,6 +22,8 @@
 			 KVM_VCPUEVENT_VALID_SIPI_VECTOR |	\
 			 KVM_VCPUEVENT_VALID_SHADOW |		\
 			 KVM_VCPUEVENT_VALID_SMM)
+
+#define NMIS_MAX	2	/* one being handled or blocked, one latched */
 
 /* .triple_fault.pending, which not every kernel's struct kvm_vcpu_events names. */
 static u8 *events_triple_fault(struct kvm_vcpu_events *events)
@@ -39,10 +43,7 @@ static void events_get_exception(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *
 	events->exception.nr = event->vector;
 	events->exception.has_error_code = event->has_error;
 	events->exception.error_code = event->error_code;
-	if (!vcpu->kvm->exception_payload)
-		return;
-	events->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
-	if (pending && vcpu->pending_payload_valid) {
+	if (pending && vcpu->pending_payload_valid && vcpu->kvm->exception_payload) {
 		events->exception_has_payload = 1;
 		events->exception_payload = vcpu->pending_payload;
 	}
@@ -64,7 +65,7 @@ static void events_get_interrupt(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *
 	if (shadow & KVM_SHADOW_MOV_SS)
 		events->interrupt.shadow |= KVM_X86_SHADOW_INT_MOV_SS;
 	events->nmi.injected = vcpu->injected.type == KVM_EVENT_NMI;
-	events->nmi.pending = vcpu->nmi_pending;
+	events->nmi.pending = min(vcpu->nmi_pending + atomic_read(&vcpu->nmi_posted), NMIS_MAX);
 	events->nmi.masked = !!(shadow & KVM_SHADOW_NMI);
 }
 
@@ -104,8 +105,6 @@ static bool events_valid(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *ev
 		return false;
 	if (events->flags & KVM_VCPUEVENT_VALID_PAYLOAD)
 		pending = events->exception.pending;
-	if (pending && events->exception.injected)
-		return false;
 	if ((pending || events->exception.injected) &&
 	    (events->exception.nr > 31 || events->exception.nr == X86_TRAP_NMI))
 		return false;
@@ -139,10 +138,12 @@ static void events_set_exception(struct kvm_vcpu *vcpu, const struct kvm_vcpu_ev
 /* What cannot have the hardware's one place waits in its own queue. */
 static void events_set_interrupt(struct kvm_vcpu *vcpu, const struct kvm_vcpu_events *events)
 {
-	if (events->flags & KVM_VCPUEVENT_VALID_NMI_PENDING)
-		vcpu->nmi_pending = events->nmi.pending;
+	if (events->flags & KVM_VCPUEVENT_VALID_NMI_PENDING) {
+		atomic_set(&vcpu->nmi_posted, 0);
+		vcpu->nmi_pending = min_t(int, events->nmi.pending, NMIS_MAX);
+	}
 	if (events->nmi.injected && vcpu->injected.type)
-		vcpu->nmi_pending = true;
+		vcpu->nmi_pending = min(vcpu->nmi_pending + 1, NMIS_MAX);
 	else if (events->nmi.injected)
 		vcpu->injected = (struct kvm_event) {
 			.type = KVM_EVENT_NMI,
@@ -194,6 +195,8 @@ static int events_set(struct kvm_vcpu *vcpu, struct kvm_vcpu_events *events)
 	events_set_exception(vcpu, events);
 	events_set_interrupt(vcpu, events);
 	events_set_shadow(vcpu, events);
+	if (events->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
+		WRITE_ONCE(vcpu->sipi_vector, events->sipi_vector);
 	if (events->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
 		if (*events_triple_fault(events))
 			vcpu_request(vcpu, KVM_REQ_SHUTDOWN);

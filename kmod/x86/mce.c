@@ -131,6 +131,9 @@ int x86_mce_setup(struct kvm_vcpu *vcpu, const u64 __user *user)
 		return -EINVAL;
 	if (cap & ~(MCE_CAPS_SUPPORTED | MCG_CAP_BANKS | MCG_CAP_EXT_COUNT))
 		return -EINVAL;
+	/* AMD's CPUs have nothing above it. */
+	if (kvm_vendor->isa == KVM_ISA_SVM)
+		cap &= MCG_CTL_P | MCG_CAP_BANKS;
 	msrs->mcg_cap = cap;
 	if (cap & MCG_CTL_P)
 		msrs->mcg_ctl = ~0ULL;
