@@ -66,6 +66,9 @@ int io_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void
 
 /* VM ioctls of ioeventfd.c, irqfd.c and coalesced.c: -ENOTTY for others'. May sleep. */
 long eventfd_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
+int eventfd_vm_init(struct kvm *kvm);		/* 0 or -ENOMEM; may sleep */
 void eventfd_vm_destroy(struct kvm *kvm);	/* before the interrupt controllers go */
+void eventfd_vm_free(struct kvm *kvm);		/* after the buses and the vcpus */
+struct page *eventfd_ring_page(struct kvm *kvm);	/* for KVM_COALESCED_MMIO_PAGE_OFFSET */
 
 #endif

@@ -86,9 +86,12 @@ static struct kvm *vm_alloc(void)
 	r = kvm_vendor->vm_init(kvm);
 	if (r)
 		goto err_hardware;
-	r = irqchip_vm_init(kvm);
+	r = eventfd_vm_init(kvm);
 	if (r)
 		goto err_vm;
+	r = irqchip_vm_init(kvm);
+	if (r)
+		goto err_eventfd;
 	/* Last: from here on the host's memory management calls back. */
 	r = mmu_vm_init(kvm);
 	if (r)
@@ -101,6 +104,9 @@ static struct kvm *vm_alloc(void)
 
 err_irqchip:
 	irqchip_vm_destroy(kvm);
+err_eventfd:
+	eventfd_vm_destroy(kvm);
+	eventfd_vm_free(kvm);
 err_vm:
 	kvm_vendor->vm_destroy(kvm);
 err_hardware:
@@ -140,6 +146,7 @@ static void vm_destroy(struct kvm *kvm)
 	kvm->online_vcpus = 0;
 	for (i = 0; i < n; i++)
 		vcpu_destroy(kvm->vcpus[i]);
+	eventfd_vm_free(kvm);
 	mmu_vm_destroy(kvm);
 	memslots_destroy(kvm);
 	kvm_vendor->vm_destroy(kvm);
