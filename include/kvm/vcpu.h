@@ -175,6 +175,7 @@ struct kvm_vcpu {
 	u32 guest_caps[KVM_CPU_WORDS];	/* [t] its CPUID as X86_FEATURE_* words */
 	struct kvm_vcpu_msrs msrs;	/* [t] */
 	u64 tsc_offset;			/* [t] */
+	u32 tsc_khz;			/* [t] rate the guest is told */
 	u64 pat;			/* [t] */
 	struct kvm_guest_fpu fpu;	/* [t] */
 	bool fpu_loaded;		/* [t] guest FPU registers are the thread's */

@@ -47,6 +47,14 @@ int x86_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host_initiated);
 long x86_msr_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *arg);
 int x86_msr_index_list(struct kvm_msr_list __user *user);
 
+/* --- msr_feature.c, mce.c: on /dev/kvm. 0, a count, or a negative errno. */
+int x86_msr_feature_list(struct kvm_msr_list __user *user);
+long x86_msr_feature_ioctl(struct kvm_msrs __user *user);
+int x86_mce_supported(u64 __user *user);
+
+/* --- state.c: vcpu ioctls of saved state; -ENOTTY for others'. */
+long x86_state_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp);
+
 /* --- cr.c: architectural checks, then the vendor. 0, or 1: #GP. */
 int x86_set_cr0(struct kvm_vcpu *vcpu, u64 cr0);
 int x86_set_cr3(struct kvm_vcpu *vcpu, u64 cr3);

@@ -228,6 +228,15 @@ static int vcpu_ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
 	return x86_interrupt_ioctl(vcpu, &irq);
 }
 
+static int vcpu_ioctl_enable_cap(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	return caps_enable_vcpu(vcpu, &cap);
+}
+
 static int vcpu_ioctl_nmi(struct kvm_vcpu *vcpu)
 {
 	vcpu_post_nmi(vcpu);
@@ -249,6 +258,8 @@ static long vcpu_ioctl_devices(struct kvm_vcpu *vcpu, unsigned int ioctl, void _
 {
 	long r = lapic_vcpu_ioctl(vcpu, ioctl, argp);
 
+	if (r == -ENOTTY)
+		r = x86_state_ioctl(vcpu, ioctl, argp);
 	return r == -ENOTTY ? -EINVAL : r;
 }
 
@@ -279,6 +290,8 @@ static long vcpu_ioctl_loaded(struct kvm_vcpu *vcpu, unsigned int ioctl, void __
 		return vcpu_ioctl_interrupt(vcpu, argp);
 	case KVM_NMI:
 		return vcpu_ioctl_nmi(vcpu);
+	case KVM_ENABLE_CAP:
+		return vcpu_ioctl_enable_cap(vcpu, argp);
 	case KVM_GET_MP_STATE:
 		return vcpu_ioctl_get_mp_state(vcpu, argp);
 	default:

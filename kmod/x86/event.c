@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 #include <asm/traps.h>
 #include <kvm/trace.h>
+#include <kvm/vm.h>
 #include <kvm/irqchip.h>
 #include "x86_private.h"
 
@@ -245,6 +246,19 @@ static void event_deliver_payload(struct kvm_vcpu *vcpu)
 		if (regs->dr7 & DR7_GD)
 			kvm_vendor->set_dr7(vcpu, regs->dr7 & ~DR7_GD);
 	}
+}
+
+/**
+ * x86_event_settle() - let CR2 and DR6 show the exception that waits
+ * @vcpu: loaded; userspace is about to look
+ *
+ * Without KVM_CAP_EXCEPTION_PAYLOAD it expects them to have changed when the
+ * exception was raised.
+ */
+void x86_event_settle(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->kvm->exception_payload && vcpu->pending.type)
+		event_deliver_payload(vcpu);
 }
 
 /*

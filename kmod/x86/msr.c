@@ -10,13 +10,12 @@
 #include <asm/mce.h>
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
+#include <compat/msr.h>
 #include <kvm/irqchip.h>
 #include "x86_private.h"
 
 static_assert(sizeof(struct kvm_msrs) == 8);
 static_assert(sizeof(struct kvm_msr_entry) == 16);
-
-#define MSR_ENTRIES_MAX		255	/* of one KVM_GET_MSRS or KVM_SET_MSRS */
 
 #define APIC_BASE_FLAGS		(MSR_IA32_APICBASE_BSP | X2APIC_ENABLE |	\
 				 MSR_IA32_APICBASE_ENABLE)
@@ -473,9 +472,14 @@ static int msr_set_hwcr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 /* LFENCE is serializing on every host this runs on; guests may only confirm it. */
 #define DE_CFG_LFENCE	BIT_ULL(1)
 
+u64 msr_de_cfg(void)
+{
+	return boot_cpu_has(X86_FEATURE_LFENCE_RDTSC) ? DE_CFG_LFENCE : 0;
+}
+
 static int msr_get_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
-	*val = boot_cpu_has(X86_FEATURE_LFENCE_RDTSC) ? DE_CFG_LFENCE : 0;
+	*val = msr_de_cfg();
 	return 0;
 }
 
@@ -615,6 +619,15 @@ int x86_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host_initiated)
 	return desc->set ? desc->set(vcpu, index, val, host_initiated) : 1;
 }
 
+u64 msr_host_ucode_rev(void)
+{
+	u64 rev;
+
+	if (rdmsrq_safe(MSR_IA32_UCODE_REV, &rev))
+		return 0;
+	return rev;
+}
+
 /* MSR values at reset. */
 void msr_reset(struct kvm_vcpu *vcpu)
 {
@@ -622,7 +635,7 @@ void msr_reset(struct kvm_vcpu *vcpu)
 
 	msrs->misc_enable = MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
 			    MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
-	msrs->platform_info = PLATFORM_CPUID_FAULT;
+	msrs->platform_info = MSR_PLATFORM_INFO_DEFAULT;
 	msrs->ucode_rev = kvm_vendor->isa == KVM_ISA_VMX ? UCODE_REV_INTEL :
 							   UCODE_REV_AMD;
 	msrs->mcg_cap = KVM_MCE_BANKS_MAX;

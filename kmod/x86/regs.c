@@ -117,6 +117,7 @@ static void sregs_set_segments(struct kvm_vcpu *vcpu,
 void x86_get_sregs(struct kvm_vcpu *vcpu, struct kvm_sregs *sregs)
 {
 	memset(sregs, 0, sizeof(*sregs));
+	x86_event_settle(vcpu);
 	sregs_get_segments(vcpu, sregs);
 	kvm_vendor->get_table(vcpu, KVM_TABLE_GDT, &sregs->gdt);
 	kvm_vendor->get_table(vcpu, KVM_TABLE_IDT, &sregs->idt);

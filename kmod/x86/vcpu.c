@@ -5,6 +5,7 @@
 #include <linux/string.h>
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
+#include <asm/tsc.h>
 #include <kvm/irqchip.h>
 #include "x86_private.h"
 
@@ -62,6 +63,7 @@ int x86_vcpu_init(struct kvm_vcpu *vcpu)
 	vcpu->pat = RESET_PAT;
 	/* Every vcpu of a VM starts on the same clock, which started with the VM. */
 	vcpu->tsc_offset = -vcpu->kvm->tsc_base;
+	vcpu->tsc_khz = tsc_khz;
 	regs_reset(vcpu);
 	msr_reset(vcpu);
 	cpuid_derive(vcpu);
