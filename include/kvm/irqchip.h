@@ -136,7 +136,10 @@ void routing_destroy(struct kvm *kvm);
 /* --- ioapic.c, pic.c: one pin. Level is the line's, all sources or-ed. Any context. As irq_set(). */
 int ioapic_set_pin(struct kvm *kvm, u32 pin, bool level);
 int pic_set_pin(struct kvm *kvm, u32 pin, bool level);
-/* A local APIC has finished @vector, level-triggered: an I/O APIC pin may fire again. */
+/*
+ * A local APIC has finished @vector, which was level-triggered or is one of
+ * kvm->irqchip->ioapic_vectors: a pin may fire again. No lock held.
+ */
 void ioapic_eoi(struct kvm_vcpu *vcpu, u8 vector);
 bool pic_intr(struct kvm *kvm);			/* is its INTR line up? racy, any context */
 int pic_take(struct kvm_vcpu *vcpu);		/* INTA cycle: vector, or -1 */

@@ -175,6 +175,7 @@ struct kvm_vcpu {
 	u32 guest_caps[KVM_CPU_WORDS];	/* [t] its CPUID as X86_FEATURE_* words */
 	struct kvm_vcpu_msrs msrs;	/* [t] */
 	u64 tsc_offset;			/* [t] */
+	u32 tsc_khz;			/* [t] rate the guest is told */
 	u64 pat;			/* [t] */
 	struct kvm_guest_fpu fpu;	/* [t] */
 	bool fpu_loaded;		/* [t] guest FPU registers are the thread's */
@@ -193,7 +194,8 @@ struct kvm_vcpu {
 	u8 sipi_vector;			/* [a] of the latest SIPI */
 	u8 eoi_exit_vector;		/* [t] for KVM_REQ_IOAPIC_EOI */
 	atomic_t nmi_posted;		/* [a] NMIs others have sent */
-	bool irq_check;			/* [t] .lapic may have something to deliver */
+	bool irq_check;			/* [t] irqchip_peek() may have an answer; set by KVM_REQ_EVENT
+					 * and by whatever the thread does to its own .lapic */
 	struct rcuwait halt_wait;	/* [a] where the thread sleeps while halted */
 	u32 halt_poll_ns;		/* [t] how long it spins before it sleeps */
 

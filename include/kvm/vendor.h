@@ -124,6 +124,9 @@ struct kvm_vendor_ops {
 	void (*get_table)(struct kvm_vcpu *vcpu, int table, struct kvm_dtable *out);
 	void (*set_table)(struct kvm_vcpu *vcpu, int table, const struct kvm_dtable *in);
 	int (*get_cpl)(struct kvm_vcpu *vcpu);
+	/* The four PDPTEs of PAE paging. NULL: the hardware reads them when it walks. */
+	void (*get_pdptrs)(struct kvm_vcpu *vcpu, u64 *pdptrs);
+	void (*set_pdptrs)(struct kvm_vcpu *vcpu, const u64 *pdptrs);
 	/* MSRs the hardware holds for the guest; -ENOENT: not ours. */
 	int (*get_msr)(struct kvm_vcpu *vcpu, u32 index, u64 *val);
 	int (*set_msr)(struct kvm_vcpu *vcpu, u32 index, u64 val);

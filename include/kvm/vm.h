@@ -46,6 +46,7 @@ struct kvm {
 	struct kvm_vcpu *vcpus[KVM_VCPUS_MAX];	/* [l] to add; never removed before the VM dies */
 	u64 tsc_base;			/* [o] host TSC when the VM was made */
 	gpa_t tss_addr, identity_map_addr;	/* [l] */
+	bool exception_payload, triple_fault_event;	/* [a] KVM_ENABLE_CAP */
 	struct mutex bus_lock;		/* writers of .bus, ioeventfds, coalesced zones */
 	struct kvm_bus_table __rcu *bus[KVM_BUSES];	/* RCU; bus_lock to write */
 	int irqchip_mode;		/* [l] enum kvm_irqchip_mode; irqchip_in_kernel() */

@@ -47,6 +47,14 @@ int x86_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host_initiated);
 long x86_msr_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *arg);
 int x86_msr_index_list(struct kvm_msr_list __user *user);
 
+/* --- msr_feature.c, mce.c: on /dev/kvm. 0, a count, or a negative errno. */
+int x86_msr_feature_list(struct kvm_msr_list __user *user);
+long x86_msr_feature_ioctl(struct kvm_msrs __user *user);
+int x86_mce_supported(u64 __user *user);
+
+/* --- state.c: vcpu ioctls of saved state; -ENOTTY for others'. */
+long x86_state_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp);
+
 /* --- cr.c: architectural checks, then the vendor. 0, or 1: #GP. */
 int x86_set_cr0(struct kvm_vcpu *vcpu, u64 cr0);
 int x86_set_cr3(struct kvm_vcpu *vcpu, u64 cr3);
@@ -83,6 +91,9 @@ void x86_events_inject(struct kvm_vcpu *vcpu);
 /* The entry did not happen: what was handed over is pending again. */
 void x86_events_cancel(struct kvm_vcpu *vcpu);
 bool x86_events_pending(struct kvm_vcpu *vcpu);
+void x86_take_nmis(struct kvm_vcpu *vcpu);	/* KVM_REQ_NMI: .nmi_posted become pending */
+/* vcpu.c. KVM_REQ_APIC: act on INIT and SIPI; .mp_state follows. Loaded, may sleep. */
+void x86_apic_events(struct kvm_vcpu *vcpu);
 bool x86_irq_allowed(struct kvm_vcpu *vcpu);	/* IF set and no shadow */
 int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq);
 

@@ -5,12 +5,20 @@
  * and not before. Booleans are exactly 1.
  */
 #include <linux/cpumask.h>
+#include <asm/cpufeature.h>
 
+#include <compat/uapi.h>
+#include <kvm/x86.h>
 #include "core.h"
 
 static int caps_nr_vcpus(void)
 {
 	return min_t(int, num_online_cpus(), KVM_VCPUS_MAX);
+}
+
+static int caps_xcrs(void)
+{
+	return boot_cpu_has(X86_FEATURE_XSAVE);
 }
 
 static const struct cap {
@@ -30,18 +38,32 @@ static const struct cap {
 	{ .cap = KVM_CAP_DESTROY_MEMORY_REGION_WORKS, .value = 1 },
 	{ .cap = KVM_CAP_USER_NMI, .value = 1 },
 	{ .cap = KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, .value = 1 },
+	{ .cap = KVM_CAP_MCE, .value = KVM_MCE_BANKS_MAX },
 	{ .cap = KVM_CAP_IOEVENTFD, .value = 1 },
 	{ .cap = KVM_CAP_SET_IDENTITY_MAP_ADDR, .value = 1 },
 	{ .cap = KVM_CAP_INTERNAL_ERROR_DATA, .value = 1 },
+	{ .cap = KVM_CAP_VCPU_EVENTS, .value = 1 },
+	{ .cap = KVM_CAP_DEBUGREGS, .value = 1 },
+	{ .cap = KVM_CAP_X86_ROBUST_SINGLESTEP, .value = 1 },
+	{ .cap = KVM_CAP_ENABLE_CAP, .value = 1 },
+	{ .cap = KVM_CAP_XSAVE, .value = 1 },
+	{ .cap = KVM_CAP_XCRS, .get = caps_xcrs },
+	{ .cap = KVM_CAP_GET_TSC_KHZ, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPUS, .value = KVM_VCPUS_MAX },
 	{ .cap = KVM_CAP_READONLY_MEM, .value = 1 },
+	{ .cap = KVM_CAP_ENABLE_CAP_VM, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD_NO_LENGTH, .value = 1 },
 	{ .cap = KVM_CAP_CHECK_EXTENSION_VM, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD_ANY_LENGTH, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPU_ID, .value = KVM_VCPU_ID_MAX },
 	{ .cap = KVM_CAP_IMMEDIATE_EXIT, .value = 1 },
+	{ .cap = KVM_CAP_GET_MSR_FEATURES, .value = 1 },
 	{ .cap = KVM_CAP_COALESCED_PIO, .value = 1 },
+	{ .cap = KVM_CAP_EXCEPTION_PAYLOAD, .value = 1 },
 	{ .cap = KVM_CAP_LAST_CPU, .value = 1 },
+	{ .cap = KVM_CAP_SREGS2, .value = 1 },
+	{ .cap = KVM_CAP_XSAVE2, .value = sizeof(struct kvm_xsave) },
+	{ .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .value = 1 },
 };
 
 int caps_check(unsigned long cap)
@@ -52,4 +74,43 @@ int caps_check(unsigned long cap)
 		if (caps[i].cap == cap)
 			return caps[i].get ? caps[i].get() : caps[i].value;
 	return 0;
+}
+
+static int enable_exception_payload(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	WRITE_ONCE(kvm->exception_payload, cap->args[0]);
+	return 0;
+}
+
+static int enable_triple_fault_event(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	WRITE_ONCE(kvm->triple_fault_event, cap->args[0]);
+	return 0;
+}
+
+/* What a VM's KVM_ENABLE_CAP knows. Handlers check .args themselves. */
+static const struct cap_enable {
+	u32 cap;
+	int (*enable)(struct kvm *kvm, const struct kvm_enable_cap *cap);
+} cap_enables[] = {
+	{ KVM_CAP_EXCEPTION_PAYLOAD, enable_exception_payload },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, enable_triple_fault_event },
+};
+
+int caps_enable_vm(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	int i;
+
+	if (cap->flags)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(cap_enables); i++)
+		if (cap_enables[i].cap == cap->cap)
+			return cap_enables[i].enable(kvm, cap);
+	return -EINVAL;
+}
+
+/* No capability is a vcpu's own yet. */
+int caps_enable_vcpu(struct kvm_vcpu *vcpu, const struct kvm_enable_cap *cap)
+{
+	return -EINVAL;
 }

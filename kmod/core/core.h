@@ -34,6 +34,9 @@ void hardware_put(void);	/* the last one turns it off */
 
 /* caps.c: what KVM_CHECK_EXTENSION answers; 0 for anything unknown. */
 int caps_check(unsigned long cap);
+/* KVM_ENABLE_CAP. May sleep. 0, or -EINVAL: nothing to enable here, flags, bad arguments. */
+int caps_enable_vm(struct kvm *kvm, const struct kvm_enable_cap *cap);
+int caps_enable_vcpu(struct kvm_vcpu *vcpu, const struct kvm_enable_cap *cap);
 
 /* vm.c: KVM_CREATE_VM. Returns a file descriptor or a negative errno. */
 int vm_create(unsigned long type);

@@ -37,6 +37,12 @@ static long device_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 		return x86_get_supported_cpuid(argp);
 	case KVM_GET_MSR_INDEX_LIST:
 		return x86_msr_index_list(argp);
+	case KVM_GET_MSR_FEATURE_INDEX_LIST:
+		return x86_msr_feature_list(argp);
+	case KVM_GET_MSRS:
+		return x86_msr_feature_ioctl(argp);
+	case KVM_X86_GET_MCE_CAP_SUPPORTED:
+		return x86_mce_supported(argp);
 	default:
 		return -EINVAL;
 	}

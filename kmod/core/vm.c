@@ -237,6 +237,15 @@ static int vm_set_identity_map_addr(struct kvm *kvm, const void __user *argp)
 	return r;
 }
 
+static int vm_enable_cap(struct kvm *kvm, const void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	return caps_enable_vm(kvm, &cap);
+}
+
 /* The ioctls of the devices a VM has in the kernel. */
 static long vm_ioctl_devices(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
 {
@@ -268,6 +277,8 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vm_set_tss_addr(kvm, arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return vm_set_identity_map_addr(kvm, argp);
+	case KVM_ENABLE_CAP:
+		return vm_enable_cap(kvm, argp);
 	default:
 		return vm_ioctl_devices(kvm, ioctl, arg);
 	}

@@ -50,29 +50,45 @@ void vmx_lazy_load(struct kvm_vcpu *vcpu, u32 mask)
 	regs->avail |= mask;
 }
 
+/*
+ * A present entry with a reserved bit makes the entry fail (SDM "Checks on Guest
+ * Page-Directory-Pointer-Table Entries"); a guest gets a page fault.
+ */
+static u64 state_pdpte(u64 pdpte)
+{
+	u64 rsvd = PDPTE_RESERVED_LOW | ~GENMASK_ULL(boot_cpu_data.x86_phys_bits - 1, 0);
+
+	return (pdpte & PDPTE_PRESENT) && (pdpte & rsvd) ? 0 : pdpte;
+}
+
+/* The kvm_vendor_ops callbacks. */
+void vmx_get_pdptrs(struct kvm_vcpu *vcpu, u64 *pdptrs)
+{
+	pdptrs[0] = vmcs_read(GUEST_PDPTR0);
+	pdptrs[1] = vmcs_read(GUEST_PDPTR1);
+	pdptrs[2] = vmcs_read(GUEST_PDPTR2);
+	pdptrs[3] = vmcs_read(GUEST_PDPTR3);
+}
+
+void vmx_set_pdptrs(struct kvm_vcpu *vcpu, const u64 *pdptrs)
+{
+	vmcs_write(GUEST_PDPTR0, state_pdpte(pdptrs[0]));
+	vmcs_write(GUEST_PDPTR1, state_pdpte(pdptrs[1]));
+	vmcs_write(GUEST_PDPTR2, state_pdpte(pdptrs[2]));
+	vmcs_write(GUEST_PDPTR3, state_pdpte(pdptrs[3]));
+}
+
 /* The PAE entries that a software change of CR0, CR3 or CR4 loads. May sleep. */
 static void state_load_pdptrs(struct kvm_vcpu *vcpu)
 {
-	u64 pdpte[4], rsvd;
-	int i;
+	u64 pdpte[4];
 
 	if (!(vcpu_cr0(vcpu) & X86_CR0_PG) || !(vcpu_cr4(vcpu) & X86_CR4_PAE) ||
 	    (vcpu_efer(vcpu) & EFER_LMA))
 		return;
 	if (guest_read(vcpu, vcpu_cr3(vcpu) & CR3_PAE_TABLE, pdpte, sizeof(pdpte)))
 		memset(pdpte, 0, sizeof(pdpte));
-	/*
-	 * A present entry with a reserved bit makes the entry fail (SDM "Checks on
-	 * Guest Page-Directory-Pointer-Table Entries"); a guest gets a page fault.
-	 */
-	rsvd = PDPTE_RESERVED_LOW | ~GENMASK_ULL(boot_cpu_data.x86_phys_bits - 1, 0);
-	for (i = 0; i < 4; i++)
-		if ((pdpte[i] & PDPTE_PRESENT) && (pdpte[i] & rsvd))
-			pdpte[i] = 0;
-	vmcs_write(GUEST_PDPTR0, pdpte[0]);
-	vmcs_write(GUEST_PDPTR1, pdpte[1]);
-	vmcs_write(GUEST_PDPTR2, pdpte[2]);
-	vmcs_write(GUEST_PDPTR3, pdpte[3]);
+	vmx_set_pdptrs(vcpu, pdpte);
 }
 
 /*

@@ -158,6 +158,8 @@ void vmx_set_segment(struct kvm_vcpu *vcpu, int seg, const struct kvm_segment *i
 void vmx_get_table(struct kvm_vcpu *vcpu, int table, struct kvm_dtable *out);
 void vmx_set_table(struct kvm_vcpu *vcpu, int table, const struct kvm_dtable *in);
 int vmx_get_cpl(struct kvm_vcpu *vcpu);
+void vmx_get_pdptrs(struct kvm_vcpu *vcpu, u64 *pdptrs);
+void vmx_set_pdptrs(struct kvm_vcpu *vcpu, const u64 *pdptrs);
 void vmx_reset_segments(struct kvm_vcpu *vcpu);
 
 /* --- msr.c */

@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/kvm.h>
+#include <linux/bitmap.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -33,6 +34,8 @@ struct kvm_chips {
 	struct kvm_pic *pic;			/* [l] the same */
 	struct kvm_pit *pit;			/* kvm->lock; release to publish, KVM_CREATE_PIT2 */
 	u32 split_pins;				/* [l] of userspace's I/O APIC */
+	/* [a] what ioapic_eoi() wants to hear of: the vectors of all pins, edge ones too. */
+	DECLARE_BITMAP(ioapic_vectors, 256);
 
 	struct kvm_routing __rcu *routing;	/* [i] NULL: no GSI leads anywhere */
 	struct hlist_head acks;			/* [i] */

@@ -79,6 +79,11 @@ int lapic_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const v
 	return -EOPNOTSUPP;
 }
 
+bool lapic_accepts_pic(struct kvm_vcpu *vcpu)
+{
+	return false;
+}
+
 void lapic_timer_renew(struct kvm_vcpu *vcpu)
 {
 }

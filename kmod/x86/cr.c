@@ -3,9 +3,11 @@
  * Control, extended-control and debug registers: what the architecture allows a
  * guest to load, then the vendor.
  */
+#include <linux/string.h>
 #include <asm/processor.h>
 #include <asm/msr-index.h>
 #include <asm/traps.h>
+#include <kvm/irqchip.h>
 #include "x86_private.h"
 
 #define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS |	\
@@ -180,7 +182,10 @@ int x86_set_cr8(struct kvm_vcpu *vcpu, u64 cr8)
 {
 	if (cr8 & ~0xfULL)
 		return 1;
-	vcpu->regs.cr8 = cr8;
+	if (vcpu->lapic)
+		lapic_set_tpr(vcpu, cr8 << 4);
+	else
+		vcpu->regs.cr8 = cr8;
 	return 0;
 }
 
@@ -298,4 +303,18 @@ int x86_get_dr(struct kvm_vcpu *vcpu, int dr, u64 *val)
 	else
 		*val = dr == 6 ? vcpu->regs.dr6 : vcpu->regs.dr7;
 	return 0;
+}
+
+/**
+ * x86_restore_debugregs() - load all debug registers, as userspace saved them
+ * @vcpu: loaded
+ * @db: DR0 to DR3
+ * @dr6: 32 bits; reserved ones get the values they have on a CPU
+ * @dr7: likewise
+ */
+void x86_restore_debugregs(struct kvm_vcpu *vcpu, const u64 *db, u64 dr6, u64 dr7)
+{
+	memcpy(vcpu->regs.dr, db, sizeof(vcpu->regs.dr));
+	vcpu->regs.dr6 = (dr6 & DR6_VOLATILE) | DR6_RESERVED_SET;
+	kvm_vendor->set_dr7(vcpu, (dr7 & DR7_VOLATILE) | DR7_RESERVED_SET);
 }

@@ -10,12 +10,12 @@
 #include <asm/mce.h>
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
+#include <compat/msr.h>
+#include <kvm/irqchip.h>
 #include "x86_private.h"
 
 static_assert(sizeof(struct kvm_msrs) == 8);
 static_assert(sizeof(struct kvm_msr_entry) == 16);
-
-#define MSR_ENTRIES_MAX		255	/* of one KVM_GET_MSRS or KVM_SET_MSRS */
 
 #define APIC_BASE_FLAGS		(MSR_IA32_APICBASE_BSP | X2APIC_ENABLE |	\
 				 MSR_IA32_APICBASE_ENABLE)
@@ -238,6 +238,8 @@ int x86_set_apic_base(struct kvm_vcpu *vcpu, u64 val, bool host_initiated)
 	if (!host_initiated && !apic_mode_reachable(old, val))
 		return 1;
 	vcpu->regs.apic_base = val;
+	if (vcpu->lapic)
+		lapic_base_changed(vcpu, old);
 	if ((val ^ old) & MSR_IA32_APICBASE_ENABLE)
 		cpuid_follow_state(vcpu);
 	return 0;
@@ -258,6 +260,8 @@ static void tsc_set_offset(struct kvm_vcpu *vcpu, u64 offset)
 {
 	WRITE_ONCE(vcpu->tsc_offset, offset);
 	kvm_vendor->set_tsc_offset(vcpu, offset);
+	if (vcpu->lapic)
+		lapic_timer_renew(vcpu);
 }
 
 static int msr_get_tsc(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -317,6 +321,22 @@ static int msr_set_tsc_adjust(struct kvm_vcpu *vcpu, u32 index, u64 val, bool ho
 	/* Userspace restores TSC and TSC_ADJUST both; the one must not move the other. */
 	vcpu->msrs.tsc_adjust = val;
 	return 0;
+}
+
+static int msr_get_lapic(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	*val = 0;
+	if (vcpu->lapic)
+		return lapic_get_msr(vcpu, index, val, host);
+	return !host || index != MSR_IA32_TSC_DEADLINE;
+}
+
+static int msr_set_lapic(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if (vcpu->lapic)
+		return lapic_set_msr(vcpu, index, val, host);
+	/* Userspace saves and restores what is listed, whoever has the APIC. */
+	return !host || index != MSR_IA32_TSC_DEADLINE;
 }
 
 static int msr_get_pat(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -452,9 +472,14 @@ static int msr_set_hwcr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 /* LFENCE is serializing on every host this runs on; guests may only confirm it. */
 #define DE_CFG_LFENCE	BIT_ULL(1)
 
+u64 msr_de_cfg(void)
+{
+	return boot_cpu_has(X86_FEATURE_LFENCE_RDTSC) ? DE_CFG_LFENCE : 0;
+}
+
 static int msr_get_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
-	*val = boot_cpu_has(X86_FEATURE_LFENCE_RDTSC) ? DE_CFG_LFENCE : 0;
+	*val = msr_de_cfg();
 	return 0;
 }
 
@@ -513,6 +538,8 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MTRR_DEF_TYPE, MTRR_DEF_TYPE, mtrr, 0),
 	MSR_RW(MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 4 * KVM_MCE_BANKS_MAX - 1,
 	       mce, 0),
+	MSR_RW(MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, lapic, MSR_LISTED),
+	MSR_RW(APIC_BASE_MSR, APIC_BASE_MSR + 0xff, lapic, 0),
 	MSR_RW(MSR_EFER, MSR_EFER, efer, 0),
 	MSR_RW(MSR_STAR, MSR_STAR, vendor, MSR_LISTED),
 	{ MSR_LSTAR, MSR_CSTAR, msr_get_vendor, msr_set_address, MSR_LISTED },
@@ -592,6 +619,15 @@ int x86_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host_initiated)
 	return desc->set ? desc->set(vcpu, index, val, host_initiated) : 1;
 }
 
+u64 msr_host_ucode_rev(void)
+{
+	u64 rev;
+
+	if (rdmsrq_safe(MSR_IA32_UCODE_REV, &rev))
+		return 0;
+	return rev;
+}
+
 /* MSR values at reset. */
 void msr_reset(struct kvm_vcpu *vcpu)
 {
@@ -599,7 +635,7 @@ void msr_reset(struct kvm_vcpu *vcpu)
 
 	msrs->misc_enable = MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
 			    MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
-	msrs->platform_info = PLATFORM_CPUID_FAULT;
+	msrs->platform_info = MSR_PLATFORM_INFO_DEFAULT;
 	msrs->ucode_rev = kvm_vendor->isa == KVM_ISA_VMX ? UCODE_REV_INTEL :
 							   UCODE_REV_AMD;
 	msrs->mcg_cap = KVM_MCE_BANKS_MAX;

@@ -68,7 +68,28 @@ bool cr3_valid(struct kvm_vcpu *vcpu, u64 cr3);
 /* event.c */
 int x86_event_window(struct kvm_vcpu *vcpu);
 
+/* CR2 and DR6 change now for an exception that waits, unless userspace knows better. */
+void x86_event_settle(struct kvm_vcpu *vcpu);
+
+/* event_state.c, xsave.c, tsc.c: vcpu ioctls, for state.c. */
+int events_get_ioctl(struct kvm_vcpu *vcpu, void __user *argp);
+int events_set_ioctl(struct kvm_vcpu *vcpu, const void __user *argp);
+#define KVM_XSAVE_BYTES		4096	/* KVM_CAP_XSAVE2: no component is dynamic */
+int xsave_get(struct kvm_vcpu *vcpu, void __user *argp);
+int xsave_set(struct kvm_vcpu *vcpu, const void __user *argp);
+int xcrs_get(struct kvm_vcpu *vcpu, void __user *argp);
+int xcrs_set(struct kvm_vcpu *vcpu, const void __user *argp);
+long tsc_get_khz(struct kvm_vcpu *vcpu);
+int tsc_set_khz(struct kvm_vcpu *vcpu, unsigned long khz);
+
+/* cr.c */
+void x86_restore_debugregs(struct kvm_vcpu *vcpu, const u64 *db, u64 dr6, u64 dr7);
+
 /* msr.c */
+#define MSR_ENTRIES_MAX		255	/* of one KVM_GET_MSRS or KVM_SET_MSRS */
+#define MSR_PLATFORM_INFO_DEFAULT	BIT_ULL(31)	/* CPUID can be made to fault */
+u64 msr_host_ucode_rev(void);	/* the host's microcode, as MSR 0x8b says it */
+u64 msr_de_cfg(void);
 int x86_set_apic_base(struct kvm_vcpu *vcpu, u64 val, bool host_initiated);
 bool x86_apic_base_valid(struct kvm_vcpu *vcpu, u64 val);
 void msr_reset(struct kvm_vcpu *vcpu);
@@ -89,6 +110,8 @@ int mtrr_set(struct kvm_vcpu *vcpu, u32 index, u64 val);
 bool pat_valid(u64 pat);
 int mce_get(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host_initiated);
 int mce_set(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host_initiated);
+int x86_mce_setup(struct kvm_vcpu *vcpu, const u64 __user *user);
+int x86_mce_inject(struct kvm_vcpu *vcpu, const struct kvm_x86_mce __user *user);
 
 /* Bits from @from to 63, none if @from is 64 or more. */
 static inline u64 x86_bits_above(u32 from)

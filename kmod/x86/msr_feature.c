@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSRs that say what this host can give a guest: read on /dev/kvm, without a vcpu.
+ */
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <asm/msr-index.h>
+#include "x86_private.h"
+
+static const u32 msr_features[] = {
+	MSR_IA32_UCODE_REV,
+	MSR_PLATFORM_INFO,
+	MSR_AMD64_DE_CFG,
+};
+
+/* 0, or 1: not a feature MSR. */
+static int msr_feature_get(u32 index, u64 *val)
+{
+	switch (index) {
+	case MSR_IA32_UCODE_REV:
+		*val = msr_host_ucode_rev();
+		return 0;
+	case MSR_PLATFORM_INFO:
+		*val = MSR_PLATFORM_INFO_DEFAULT;
+		return 0;
+	case MSR_AMD64_DE_CFG:
+		*val = msr_de_cfg();
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/**
+ * x86_msr_feature_list() - KVM_GET_MSR_FEATURE_INDEX_LIST
+ * @user: .nmsrs says how many fit; always set to how many there are
+ *
+ * Return: 0, -EFAULT, -E2BIG.
+ */
+int x86_msr_feature_list(struct kvm_msr_list __user *user)
+{
+	u32 room;
+
+	if (get_user(room, &user->nmsrs) ||
+	    put_user((u32)ARRAY_SIZE(msr_features), &user->nmsrs))
+		return -EFAULT;
+	if (room < ARRAY_SIZE(msr_features))
+		return -E2BIG;
+	if (copy_to_user(user->indices, msr_features, sizeof(msr_features)))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * x86_msr_feature_ioctl() - KVM_GET_MSRS on /dev/kvm
+ * @user: struct kvm_msrs of userspace
+ *
+ * Context: may sleep.
+ * Return: how many entries were read, -E2BIG, -EFAULT, -ENOMEM.
+ */
+long x86_msr_feature_ioctl(struct kvm_msrs __user *user)
+{
+	struct kvm_msr_entry *entries;
+	struct kvm_msrs head;
+	unsigned int i;
+	size_t bytes;
+	long ret;
+
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.nmsrs > MSR_ENTRIES_MAX)
+		return -E2BIG;
+	bytes = head.nmsrs * sizeof(*entries);
+	entries = memdup_user(user->entries, bytes);
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	for (i = 0; i < head.nmsrs; i++) {
+		if (msr_feature_get(entries[i].index, &entries[i].data))
+			break;
+	}
+	ret = i;
+	if (copy_to_user(user->entries, entries, bytes))
+		ret = -EFAULT;
+	kfree(entries);
+	return ret;
+}

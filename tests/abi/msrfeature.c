@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Feature MSRs on /dev/kvm, and the TSC's rate.
+ */
+#include "vmm.h"
+
+#include <stdlib.h>
+
+GUEST(nothing, 64, "hlt\n");
+
+static struct kvm_msr_list *list(int dev, uint32_t room)
+{
+	struct kvm_msr_list *l = calloc(1, sizeof(*l) + 1000 * sizeof(l->indices[0]));
+
+	CHECK(l);
+	l->nmsrs = room;
+	return l;
+}
+
+static int open_dev(void)
+{
+	int dev = vmm_open();
+
+	if (ioctl(dev, KVM_CHECK_EXTENSION, KVM_CAP_GET_MSR_FEATURES) <= 0)
+		SKIP("KVM_CAP_GET_MSR_FEATURES is 0");
+	return dev;
+}
+
+TEST(list, "KVM_GET_MSR_FEATURE_INDEX_LIST: E2BIG with the count, then all")
+{
+	int dev = open_dev();
+	struct kvm_msr_list *l = list(dev, 1000);
+	uint32_t count;
+
+	OK(ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, l));
+	count = l->nmsrs;
+	CHECK(count > 0 && count < 1000);
+	l->nmsrs = 0;
+	CHECK_ERRNO(ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, l), E2BIG);
+	CHECK_EQ(l->nmsrs, count);
+	CHECK_ERRNO(ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, NULL), EFAULT);
+}
+
+TEST(read_all, "every listed feature MSR can be read, one by one and together")
+{
+	int dev = open_dev();
+	struct kvm_msr_list *l = list(dev, 1000);
+	struct kvm_msrs *m = calloc(1, sizeof(*m) + 1000 * sizeof(m->entries[0]));
+	uint32_t i;
+
+	CHECK(m);
+	OK(ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, l));
+	for (i = 0; i < l->nmsrs; i++) {
+		m->nmsrs = 1;
+		m->entries[0].index = l->indices[i];
+		CHECKF(ioctl(dev, KVM_GET_MSRS, m) == 1, "MSR 0x%x", l->indices[i]);
+		tap_diag("0x%x = 0x%llx", l->indices[i], m->entries[0].data);
+	}
+	for (i = 0; i < l->nmsrs; i++)
+		m->entries[i].index = l->indices[i];
+	m->nmsrs = l->nmsrs;
+	CHECK_EQ(ioctl(dev, KVM_GET_MSRS, m), l->nmsrs);
+}
+
+TEST(bad_input, "KVM_GET_MSRS on /dev/kvm stops at what is no feature MSR")
+{
+	int dev = open_dev();
+	struct kvm_msr_list *l = list(dev, 1000);
+	struct kvm_msrs *m = calloc(1, sizeof(*m) + 2 * sizeof(m->entries[0]));
+
+	CHECK(m);
+	OK(ioctl(dev, KVM_GET_MSR_FEATURE_INDEX_LIST, l));
+	m->nmsrs = 2;
+	m->entries[0].index = l->indices[0];
+	m->entries[1].index = 0xdeadbeef;
+	CHECK_EQ(ioctl(dev, KVM_GET_MSRS, m), 1);
+	m->nmsrs = 0xffffffff;
+	CHECK_ERRNO(ioctl(dev, KVM_GET_MSRS, m), E2BIG);
+	CHECK_ERRNO(ioctl(dev, KVM_GET_MSRS, NULL), EFAULT);
+}
+
+TEST(tsc_khz, "KVM_GET_TSC_KHZ says a rate that KVM_SET_TSC_KHZ accepts")
+{
+	struct vmm_vcpu *vcpu = vmm_boot(SZ_1M, VMM_LONG, nothing);
+	long khz;
+
+	if (!vmm_cap(vcpu->vm, KVM_CAP_GET_TSC_KHZ))
+		SKIP("KVM_CAP_GET_TSC_KHZ is 0");
+	khz = OK(ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0));
+	CHECK(khz > 1000);
+	OK(ioctl(vcpu->fd, KVM_SET_TSC_KHZ, khz));
+	CHECK_EQ(ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0), khz);
+	OK(ioctl(vcpu->fd, KVM_SET_TSC_KHZ, khz + khz / 10000));
+	CHECK_EQ(ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0), khz + khz / 10000);
+	OK(ioctl(vcpu->fd, KVM_SET_TSC_KHZ, 0));
+	CHECK_EQ(ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0), khz);
+	if (!vmm_cap(vcpu->vm, KVM_CAP_TSC_CONTROL))
+		CHECK_ERRNO(ioctl(vcpu->fd, KVM_SET_TSC_KHZ, khz / 2), EINVAL);
+	vmm_run_to(vcpu, KVM_EXIT_HLT);
+}
