@@ -7,7 +7,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
-#include <kvm/trace.h>
+#include <kvm/trace_irq.h>
 #include "chip.h"
 
 #define IOAPIC_BASE		0xfec00000

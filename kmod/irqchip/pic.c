@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include <kvm/trace.h>
+#include <kvm/trace_irq.h>
 #include "chip.h"
 
 #define PIC_MASTER	0
