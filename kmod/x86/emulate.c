@@ -46,6 +46,41 @@ static u16 emul_selector(struct exec *x, int seg)
 	return s.selector;
 }
 
+static void emul_get_segment(struct exec *x, int seg, struct kvm_segment *out)
+{
+	kvm_vendor->get_segment(container_of(x, struct kvm_emulator, exec)->vcpu, seg, out);
+}
+
+static void emul_get_table(struct exec *x, int table, struct kvm_dtable *out)
+{
+	kvm_vendor->get_table(container_of(x, struct kvm_emulator, exec)->vcpu, table, out);
+}
+
+static bool emul_has(struct exec *x, unsigned int feature)
+{
+	return x86_guest_has(container_of(x, struct kvm_emulator, exec)->vcpu, feature);
+}
+
+static void emul_xmm_read(struct exec *x, unsigned int reg, void *data)
+{
+	simd_xmm_read(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static void emul_xmm_write(struct exec *x, unsigned int reg, const void *data)
+{
+	simd_xmm_write(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static bool emul_mmx_read(struct exec *x, unsigned int reg, void *data)
+{
+	return simd_mmx_read(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static bool emul_mmx_write(struct exec *x, unsigned int reg, const void *data)
+{
+	return simd_mmx_write(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
 static u64 emul_get_cr(struct exec *x, int cr)
 {
 	struct kvm_vcpu *vcpu = container_of(x, struct kvm_emulator, exec)->vcpu;
@@ -103,12 +138,20 @@ static const struct exec_ops emul_ops = {
 	.read = mmio_read,
 	.write = mmio_write,
 	.exchange = mmio_exchange,
+	.mark = mmio_mark,
 	.segment = emul_segment,
+	.get_segment = emul_get_segment,
+	.get_table = emul_get_table,
 	.selector = emul_selector,
 	.get_cr = emul_get_cr,
 	.set_cr = emul_set_cr,
 	.get_dr = emul_get_dr,
 	.set_dr = emul_set_dr,
+	.has = emul_has,
+	.xmm_read = emul_xmm_read,
+	.xmm_write = emul_xmm_write,
+	.mmx_read = emul_mmx_read,
+	.mmx_write = emul_mmx_write,
 };
 
 static unsigned int emul_decode_mode(enum kvm_mode mode)
@@ -165,6 +208,7 @@ static void emul_begin(struct kvm_vcpu *vcpu)
 	x->real = mode == KVM_MODE_REAL;
 	x->vm86 = mode == KVM_MODE_VM86;
 	x->cpl = x->real ? 0 : kvm_vendor->get_cpl(vcpu);
+	x->lma = vcpu_efer(vcpu) & EFER_LMA;
 	x->cr0 = vcpu_cr0(vcpu);
 	x->cr4 = vcpu_cr4(vcpu);
 	emul_load(vcpu);
@@ -379,6 +423,37 @@ static bool emul_rep_must_stop(struct kvm_vcpu *vcpu)
 	       x86_events_pending(vcpu);
 }
 
+/* Segment and table registers the instruction has loaded. */
+static void emul_commit_segments(struct kvm_vcpu *vcpu)
+{
+	const struct exec *x = &vcpu->emul->exec;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		if (x->new_segs & BIT(i))
+			kvm_vendor->set_segment(vcpu, i, &x->new_seg[i]);
+	for (i = 0; i < 2; i++)
+		if (x->new_tables & BIT(i))
+			kvm_vendor->set_table(vcpu, i, &x->new_table[i]);
+	vcpu->emul->seg_valid = 0;
+}
+
+/* What an instruction does besides general registers and memory. */
+static void emul_commit_effects(struct kvm_vcpu *vcpu)
+{
+	const struct exec *x = &vcpu->emul->exec;
+	u32 shadow = kvm_vendor->get_shadow(vcpu);
+
+	if (x->effects & EXEC_MOV_SS)
+		kvm_vendor->set_shadow(vcpu, shadow | KVM_SHADOW_MOV_SS);
+	if (!(x->effects & EXEC_IRET))
+		return;
+	if (shadow & KVM_SHADOW_NMI)
+		kvm_vendor->set_shadow(vcpu, 0);
+	if (x->rflags & X86_EFLAGS_RF)
+		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
+}
+
 /* The registers of one finished iteration or instruction take effect. */
 static void emul_retire(struct kvm_vcpu *vcpu, int result)
 {
@@ -386,8 +461,12 @@ static void emul_retire(struct kvm_vcpu *vcpu, int result)
 	u64 before = vcpu_rflags(vcpu);
 
 	emul_commit(vcpu);
+	if (unlikely(x->new_segs | x->new_tables))
+		emul_commit_segments(vcpu);
 	if (result == EXEC_DONE) {
 		x86_insn_done(vcpu, x->next_rip, x->rflags);
+		if (unlikely(x->effects))
+			emul_commit_effects(vcpu);
 		return;
 	}
 	if (x->rflags != before)
@@ -617,6 +696,7 @@ int emulator_vcpu_init(struct kvm_vcpu *vcpu)
 		return -ENOMEM;
 	em->vcpu = vcpu;
 	em->exec.ops = &emul_ops;
+	em->exec.intel = kvm_vendor->isa == KVM_ISA_VMX;
 	vcpu->emul = em;
 	return 0;
 }

@@ -20,7 +20,7 @@
 #define EMUL_MMIO_MAX	8	/* bytes in one KVM_EXIT_MMIO */
 
 /* gwalk access: a descriptor-table or TSS access, supervisor whatever the CPL. */
-#define GWALK_IMPLICIT	BIT(8)
+#define GWALK_IMPLICIT	EXEC_IMPLICIT
 
 enum guestmem_kind {
 	GUESTMEM_NONE,		/* no slot: a device's, if anybody's */
@@ -115,6 +115,7 @@ int mmio_read(struct exec *x, u64 linear, void *data, unsigned int len, u32 acce
 int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len);
 int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
 		  unsigned int len);
+int mmio_mark(struct exec *x, u64 linear, u32 old, u32 new);
 /* Read @len bytes the CPU itself would read (TSS): memory only. enum exec_result. */
 int mmio_read_system(struct exec *x, u64 linear, void *data, unsigned int len);
 /* Perform the writes to memory. EXEC_DONE, EXEC_RETRY or errno. */
@@ -124,6 +125,12 @@ int mmio_next(struct kvm_vcpu *vcpu);
 /* Userspace has answered the latest piece. */
 void mmio_answer(struct kvm_vcpu *vcpu);
 void mmio_reset(struct kvm_emulator *em);
+
+/* simd.c */
+void simd_xmm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);
+void simd_xmm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data);
+bool simd_mmx_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);
+bool simd_mmx_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data);
 
 /* pio.c */
 int pio_emulate(struct kvm_vcpu *vcpu);	/* IN, OUT, INS, OUTS in exec.insn */

@@ -127,14 +127,14 @@ int mmio_read(struct exec *x, u64 linear, void *data, unsigned int len, u32 acce
 	return mmio_replay(em, data, len);
 }
 
-int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len)
+static int mmio_stage(struct kvm_emulator *em, u64 linear, const void *data, unsigned int len,
+		      u32 access)
 {
-	struct kvm_emulator *em = exec_emulator(x);
 	int r;
 
 	if (em->data_len + len > EMUL_LOG_BYTES)
 		return EXEC_UNHANDLED;
-	r = mmio_split(em, &em->writes, linear, em->data_len, len, KVM_ACCESS_WRITE, true);
+	r = mmio_split(em, &em->writes, linear, em->data_len, len, access, true);
 	if (r != EXEC_DONE)
 		return r;
 	memcpy(em->data + em->data_len, data, len);
@@ -142,18 +142,22 @@ int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len)
 	return EXEC_DONE;
 }
 
+int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len)
+{
+	return mmio_stage(exec_emulator(x), linear, data, len, KVM_ACCESS_WRITE);
+}
+
 /*
  * A locked access that lies in one piece of memory is done with a locked host
  * instruction. Split ones and a device's cannot be: the bus lock such an access
  * would take has no counterpart here.
  */
-int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
-		  unsigned int len)
+static int mmio_stage_locked(struct kvm_emulator *em, u64 linear, const void *old,
+			     const void *data, unsigned int len, u32 access)
 {
-	struct kvm_emulator *em = exec_emulator(x);
 	struct emul_piece *piece = &em->writes.piece[em->writes.count];
 	unsigned int before = em->writes.count;
-	int r = mmio_write(x, linear, data, len);
+	int r = mmio_stage(em, linear, data, len, access);
 
 	if (r != EXEC_DONE || em->writes.count != before + 1 || piece->device)
 		return r;
@@ -163,6 +167,18 @@ int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
 		memcpy(&piece->old, old, len);
 	}
 	return EXEC_DONE;
+}
+
+int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
+		  unsigned int len)
+{
+	return mmio_stage_locked(exec_emulator(x), linear, old, data, len, KVM_ACCESS_WRITE);
+}
+
+int mmio_mark(struct exec *x, u64 linear, u32 old, u32 new)
+{
+	return mmio_stage_locked(exec_emulator(x), linear, &old, &new, sizeof(new),
+				 KVM_ACCESS_WRITE | GWALK_IMPLICIT);
 }
 
 int mmio_read_system(struct exec *x, u64 linear, void *data, unsigned int len)

@@ -32,6 +32,9 @@ struct machine {
 	enum kvm_mode mode;
 	int cpl;
 	u32 shadow;
+	struct kvm_dtable table[2];
+	u8 xmm[16][16], mmx[8][8];
+	bool x87_pending;
 	bool events;			/* x86_events_pending() */
 
 	/* What was queued to the guest; vector -1: nothing. */

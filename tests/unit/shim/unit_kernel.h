@@ -137,13 +137,22 @@ extern bool unit_signal_pending;
 /* asm/trapnr.h, asm/msr-index.h, asm/cpufeatures.h: architectural numbers */
 #define X86_TRAP_DE	0
 #define X86_TRAP_DB	1
+#define X86_TRAP_BR	5
 #define X86_TRAP_UD	6
+#define X86_TRAP_NM	7
+#define X86_TRAP_NP	11
 #define X86_TRAP_SS	12
 #define X86_TRAP_GP	13
 #define X86_TRAP_PF	14
+#define X86_TRAP_MF	16
 #define EFER_LMA	(1 << 10)
 #define EFER_NX		(1 << 11)
+#define X86_FEATURE_MMX	(0 * 32 + 23)
+#define X86_FEATURE_XMM	(0 * 32 + 25)
+#define X86_FEATURE_XMM2 (0 * 32 + 26)
 #define X86_FEATURE_GBPAGES (1 * 32 + 26)
+#define X86_FEATURE_XMM3 (4 * 32 + 0)
+#define X86_FEATURE_MOVBE (4 * 32 + 22)
 
 #include <asm/processor-flags.h>
 #include <linux/kvm.h>
