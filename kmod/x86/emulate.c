@@ -383,6 +383,43 @@ static int emul_fetch(struct kvm_vcpu *vcpu)
 	return EXEC_DONE;
 }
 
+/* Has the CPU itself just fetched the instruction at RIP? */
+static bool emul_cpu_fetched(const struct kvm_exit *exit)
+{
+	if (exit->kind == KVM_FACT_MEMORY)
+		return exit->mem.access != KVM_ACCESS_EXEC && !exit->mem.walk;
+	return exit->kind == KVM_FACT_IO;
+}
+
+/* The quick way to the whole instruction, for most that are emulated. */
+static bool emul_fetch_quickly(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+{
+	struct kvm_emulator *em = vcpu->emul;
+
+	return em->exec.insn.mode == DECODE_64 && emul_cpu_fetched(exit) &&
+	       offset_in_page(em->exec.rip) <= PAGE_SIZE - EMUL_BYTES &&
+	       fetch_code(vcpu, em->exec.rip, em->bytes);
+}
+
+/* One memory operand, accessed at one place only. */
+static bool emul_has_one_operand(const struct decode_insn *insn)
+{
+	return (insn->op >= OP_ADD && insn->op <= OP_XLAT) || insn->op == OP_SIMD;
+}
+
+/* Remember what the CPU has found out about the access that made it exit. */
+static void emul_take_hint(struct kvm_emulator *em, const struct kvm_exit *exit)
+{
+	em->hint.access = 0;
+	if (exit->kind != KVM_FACT_MEMORY || exit->mem.walk ||
+	    exit->mem.access == KVM_ACCESS_EXEC || !emul_has_one_operand(&em->exec.insn))
+		return;
+	em->hint.access = exit->mem.access;
+	em->hint.gpa = exit->mem.gpa;
+	em->hint.gva = exit->mem.gva;
+	em->hint.gva_valid = exit->mem.gva_valid;
+}
+
 /* Fetch and decode the instruction at RIP into exec.insn. enum exec_result */
 static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
@@ -395,6 +432,9 @@ static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	if (exit->insn_bytes) {
 		em->bytes_len = min_t(unsigned int, exit->insn_bytes, DECODE_LEN_MAX);
 		memcpy(em->bytes, exit->insn, em->bytes_len);
+		r = decode_insn(&x->insn, em->bytes, em->bytes_len, mode);
+	} else if (emul_fetch_quickly(vcpu, exit)) {
+		em->bytes_len = DECODE_LEN_MAX;
 		r = decode_insn(&x->insn, em->bytes, em->bytes_len, mode);
 	}
 	while (r == DECODE_SHORT) {
@@ -410,6 +450,7 @@ static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 		return exec_raise(x, X86_TRAP_UD);
 	em->bytes_len = x->insn.len;
 	emul_set_next_rip(x);
+	emul_take_hint(em, exit);
 	return EXEC_DONE;
 }
 

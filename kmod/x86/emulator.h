@@ -15,6 +15,7 @@
 #include <kvm/vendor.h>
 #include "execute.h"
 
+#define EMUL_BYTES	16	/* room for an instruction's bytes, fetched in words */
 #define EMUL_LOG_BYTES	128	/* an iteration reads at most two operands of 64 bytes */
 #define EMUL_PIECES	24	/* 64 bytes across a page border, in device words, twice */
 #define EMUL_MMIO_MAX	8	/* bytes in one KVM_EXIT_MMIO */
@@ -50,6 +51,17 @@ enum emul_phase {
 	EMUL_WRITE,		/* .writes is being handed out; registers are committed */
 };
 
+/*
+ * The access that made the guest exit: the CPU has translated it and checked its
+ * rights, so the emulator need not do that once more for an operand at the same place.
+ */
+struct emul_hint {
+	gpa_t gpa;
+	gva_t gva;
+	u32 access;		/* KVM_ACCESS_READ or _WRITE; 0: no hint */
+	bool gva_valid;
+};
+
 /* A port access userspace is working on. */
 struct emul_pio {
 	u64 rip, next_rip;
@@ -69,8 +81,9 @@ struct kvm_emulator {
 	struct exec_segment seg[6];
 	u32 seg_valid;		/* BIT(enum kvm_seg) read for this instruction */
 
-	u8 bytes[DECODE_LEN_MAX];	/* the instruction as fetched */
+	u8 bytes[EMUL_BYTES];	/* the instruction as fetched */
 	unsigned int bytes_len;
+	struct emul_hint hint;
 
 	int phase;		/* enum emul_phase */
 	bool rep;		/* further iterations follow */
@@ -98,6 +111,7 @@ int guestmem_read_word(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 
 
 /* fetch.c */
 bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word);
+bool fetch_code(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes);
 
 /* emulate.c */
 void emul_load(struct kvm_vcpu *vcpu);		/* registers -> exec */

@@ -27,8 +27,30 @@ void mmio_reset(struct kvm_emulator *em)
 	em->device_seen = false;
 }
 
+/*
+ * Is [linear, linear + len) where the CPU faulted? Where the hardware does not say
+ * which linear address that was, the offset in the page has to do: the instruction
+ * has one memory operand.
+ */
+static bool mmio_hinted(const struct kvm_emulator *em, u64 linear, u32 access)
+{
+	const struct emul_hint *hint = &em->hint;
+
+	if (access & ~(KVM_ACCESS_READ | KVM_ACCESS_WRITE) & ~KVM_ACCESS_USER)
+		return false;
+	if ((access & KVM_ACCESS_WRITE) && hint->access != KVM_ACCESS_WRITE)
+		return false;
+	if (hint->gva_valid)
+		return linear == hint->gva;
+	return !((linear ^ hint->gpa) & ~PAGE_MASK);
+}
+
 static int mmio_translate(struct kvm_emulator *em, u64 linear, u32 access, gpa_t *gpa)
 {
+	if (em->hint.access && mmio_hinted(em, linear, access)) {
+		*gpa = em->hint.gpa;
+		return EXEC_DONE;
+	}
 	if (em->exec.cpl == 3 && !(access & GWALK_IMPLICIT))
 		access |= KVM_ACCESS_USER;
 	return emul_translate(em, linear, access, gpa);
