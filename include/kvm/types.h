@@ -33,6 +33,7 @@ enum kvm_access {
 enum kvm_verdict {
 	KVM_TO_USER = 0,	/* kvm_run is filled in, return 0 to the VMM */
 	KVM_RESUME = 1,		/* go back into the guest */
+	KVM_HALT = 2,		/* wait until .mp_state says it can run */
 };
 
 static inline gfn_t gpa_to_gfn(gpa_t gpa)

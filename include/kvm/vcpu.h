@@ -9,6 +9,7 @@
 #include <linux/kvm.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/rcuwait.h>
 #include <linux/signal_types.h>
 #include <linux/spinlock.h>
 #include <kvm/types.h>
@@ -69,6 +70,9 @@ enum kvm_request {
 	KVM_REQ_SHUTDOWN,	/* triple fault found in software */
 	KVM_REQ_MMU_RELOAD,	/* the second-level root has changed */
 	KVM_REQ_UNHALT,
+	KVM_REQ_APIC,		/* INIT or SIPI: .apic_events */
+	KVM_REQ_NMI,		/* .nmi_posted */
+	KVM_REQ_IOAPIC_EOI,	/* userspace's I/O APIC wants to know: .eoi_exit_vector */
 };
 
 /* Why KVM_RUN must do something before the next entry. */
@@ -77,6 +81,9 @@ enum kvm_pending_io {
 	KVM_IO_PIO,		/* kvm_run.io answered by userspace */
 	KVM_IO_MMIO,		/* kvm_run.mmio answered by userspace */
 };
+
+/* Bits of vcpu->apic_events. */
+enum kvm_apic_event { KVM_APIC_EVENT_INIT, KVM_APIC_EVENT_SIPI };
 
 #define KVM_CPUID_ENTRIES_MAX	256
 #define KVM_CPUID_RANGES	3	/* 0x0..., 0x4000 0000..., 0x8000 0000... */
@@ -114,6 +121,7 @@ struct kvm_vcpu_msrs {
 
 struct mmu_table;		/* kmod/mmu/spte.h */
 struct kvm_emulator;		/* kmod/x86/emulator.h */
+struct kvm_lapic;		/* kmod/irqchip/lapic.h */
 
 /*
  * Lifetime: created by KVM_CREATE_VCPU, freed with the VM. Legend:
@@ -155,7 +163,7 @@ struct kvm_vcpu {
 	u64 pending_payload;		/* [t] CR2 or DR6 that goes with .pending */
 	bool pending_payload_valid;	/* [t] */
 	int user_irq;			/* [t] vector queued by KVM_INTERRUPT, -1 none */
-	bool nmi_pending;		/* [t] */
+	u8 nmi_pending;			/* [t] how many: at most two */
 	bool irq_window, nmi_window;	/* [t] asked of the hardware */
 	bool single_step_skip;		/* [t] */
 
@@ -180,12 +188,24 @@ struct kvm_vcpu {
 	struct kvm_emulator *emul;	/* [o] decode buffer and string/MMIO progress */
 	int mp_state;			/* [t] KVM_MP_STATE_* */
 
+	struct kvm_lapic *lapic;	/* [o] NULL: userspace has it */
+	unsigned long apic_events;	/* [a] BIT(enum kvm_apic_event) */
+	u8 sipi_vector;			/* [a] of the latest SIPI */
+	u8 eoi_exit_vector;		/* [t] for KVM_REQ_IOAPIC_EOI */
+	atomic_t nmi_posted;		/* [a] NMIs others have sent */
+	bool irq_check;			/* [t] irqchip_peek() may have an answer; set by KVM_REQ_EVENT
+					 * and by whatever the thread does to its own .lapic */
+	struct rcuwait halt_wait;	/* [a] where the thread sleeps while halted */
+	u32 halt_poll_ns;		/* [t] how long it spins before it sleeps */
+
 	struct {
 		u64 exits, io_exits, mmio_exits, signal_exits, irq_exits,
 		    halt_exits, pf_taken, pf_fixed, pf_spurious, pf_emulate,
 		    pf_refilled, tlb_flush, insn_emulation, insn_emulation_fail,
 		    hypercalls, host_state_reload, irq_injections,
-		    nmi_injections, irq_window_exits, request_irq_exits;
+		    nmi_injections, irq_window_exits, request_irq_exits,
+		    halt_attempted_poll, halt_successful_poll, halt_wakeup,
+		    halt_poll_success_ns, halt_poll_fail_ns, halt_wait_ns;
 	} stat;				/* [t] written; read racily by debugfs */
 };
 
@@ -196,8 +216,16 @@ static inline void vcpu_request(struct kvm_vcpu *vcpu, enum kvm_request req)
 	set_bit(req, &vcpu->requests);
 }
 
-/* Make @vcpu leave the guest soon, if it is there. Any context with IRQs on. */
+/* Make @vcpu leave the guest soon, if it is there. Any context. */
 void vcpu_kick(struct kvm_vcpu *vcpu);
+
+/* vcpu_request(), then out of the guest or out of its halt, whichever it is in. Any context. */
+void vcpu_post(struct kvm_vcpu *vcpu, enum kvm_request req);
+void vcpu_post_nmi(struct kvm_vcpu *vcpu);
+void vcpu_post_init(struct kvm_vcpu *vcpu);
+void vcpu_post_sipi(struct kvm_vcpu *vcpu, u8 vector);
+/* The guest has finished @vector: KVM_EXIT_IOAPIC_EOI before the next entry. Own thread. */
+void vcpu_post_ioapic_eoi(struct kvm_vcpu *vcpu, u8 vector);
 
 /* Load lazily-held registers named by @mask (enum kvm_lazy_reg) into ->regs. */
 void vcpu_lazy_load(struct kvm_vcpu *vcpu, u32 mask);

@@ -10,6 +10,7 @@
 #include <linux/refcount.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>
+#include <kvm/io.h>
 #include <kvm/types.h>
 #include <kvm/memslot.h>
 #include <kvm/mmu.h>
@@ -45,6 +46,13 @@ struct kvm {
 	struct kvm_vcpu *vcpus[KVM_VCPUS_MAX];	/* [l] to add; never removed before the VM dies */
 	u64 tsc_base;			/* [o] host TSC when the VM was made */
 	gpa_t tss_addr, identity_map_addr;	/* [l] */
+	struct mutex bus_lock;		/* writers of .bus, ioeventfds, coalesced zones */
+	struct kvm_bus_table __rcu *bus[KVM_BUSES];	/* RCU; bus_lock to write */
+	int irqchip_mode;		/* [l] enum kvm_irqchip_mode; irqchip_in_kernel() */
+	u32 boot_cpu_id;		/* [l] KVM_SET_BOOT_CPU_ID, until there is a vcpu */
+	struct kvm_irqchip *irqchip;	/* [o] routing, chips: kmod/irqchip/chip.h; its own locks */
+	struct mutex irq_lock;		/* routing and acknowledgement listeners; inside .lock */
+	struct kvm_eventfds *eventfds;	/* [o] core/eventfd.h: irqfds, ioeventfds; its own locks */
 	struct list_head list;		/* vm_list_lock (core/main.c) */
 	struct stat_dir *debugfs;	/* [o] core/stats.c; NULL: none */
 	struct {

@@ -83,6 +83,9 @@ void x86_events_inject(struct kvm_vcpu *vcpu);
 /* The entry did not happen: what was handed over is pending again. */
 void x86_events_cancel(struct kvm_vcpu *vcpu);
 bool x86_events_pending(struct kvm_vcpu *vcpu);
+void x86_take_nmis(struct kvm_vcpu *vcpu);	/* KVM_REQ_NMI: .nmi_posted become pending */
+/* vcpu.c. KVM_REQ_APIC: act on INIT and SIPI; .mp_state follows. Loaded, may sleep. */
+void x86_apic_events(struct kvm_vcpu *vcpu);
 bool x86_irq_allowed(struct kvm_vcpu *vcpu);	/* IF set and no shadow */
 int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq);
 

@@ -48,6 +48,9 @@ void vcpu_destroy(struct kvm_vcpu *vcpu);
 int vcpu_cache_init(void);	/* kvm_vendor is set */
 void vcpu_cache_exit(void);
 
+/* halt.c */
+void vcpu_wait(struct kvm_vcpu *vcpu);
+
 /* run.c */
 void run_init(void);		/* kvm_vendor is set */
 /*

@@ -53,8 +53,7 @@ void vm_request_all(struct kvm *kvm, enum kvm_request req)
 	u32 i;
 
 	vm_for_each_vcpu(i, vcpu, kvm) {
-		vcpu_request(vcpu, req);
-		vcpu_kick(vcpu);
+		vcpu_post(vcpu, req);
 	}
 }
 

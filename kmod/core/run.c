@@ -125,6 +125,7 @@ void vcpu_run_init(struct kvm_vcpu *vcpu)
 	vcpu->cpu = -1;
 	vcpu->last_cpu = -1;
 	vcpu->mode = KVM_OUTSIDE_GUEST;
+	rcuwait_init(&vcpu->halt_wait);
 	spin_lock_init(&vcpu->pid_lock);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
 	vcpu_request(vcpu, KVM_REQ_MMU_RELOAD);
@@ -178,10 +179,21 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return KVM_TO_USER;
 	}
-	/* Their purpose was to get here: events are looked at before each entry. */
-	vcpu_take_request(vcpu, KVM_REQ_EVENT);
-	vcpu_take_request(vcpu, KVM_REQ_UNHALT);
-	return KVM_RESUME;
+	if (vcpu_take_request(vcpu, KVM_REQ_IOAPIC_EOI)) {
+		vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+		vcpu->run->eoi.vector = vcpu->eoi_exit_vector;
+		return KVM_TO_USER;
+	}
+	if (vcpu_take_request(vcpu, KVM_REQ_APIC))
+		x86_apic_events(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_NMI))
+		x86_take_nmis(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_EVENT))
+		vcpu->irq_check = true;
+	if (vcpu_take_request(vcpu, KVM_REQ_UNHALT) &&
+	    vcpu->mp_state == KVM_MP_STATE_HALTED)
+		vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE ? KVM_RESUME : KVM_HALT;
 }
 
 /* The first entry since the vcpu came to this CPU. [P] False: it must not be. */
@@ -274,11 +286,11 @@ static bool vcpu_enter(struct kvm_vcpu *vcpu)
 /* kvm_verdict or errno: -EINTR for a signal. */
 static int vcpu_before_entry(struct kvm_vcpu *vcpu)
 {
-	int r;
+	int r = KVM_RESUME;
 
 	if (READ_ONCE(vcpu->requests)) {
 		r = vcpu_handle_requests(vcpu);
-		if (r != KVM_RESUME)
+		if (r < KVM_RESUME)
 			return r;
 	}
 	if (kvm_guest_work_pending() && kvm_guest_work_handle()) {
@@ -286,16 +298,37 @@ static int vcpu_before_entry(struct kvm_vcpu *vcpu)
 		vcpu->stat.signal_exits++;
 		return -EINTR;
 	}
-	return KVM_RESUME;
+	return r;
+}
+
+/* Not runnable: wait for what makes it so. kvm_verdict or errno. */
+static int vcpu_halt(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	for (;;) {
+		r = vcpu_before_entry(vcpu);
+		if (r < KVM_RESUME)
+			return r;
+		if (vcpu->mp_state == KVM_MP_STATE_HALTED && x86_events_pending(vcpu))
+			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+		if (vcpu->mp_state == KVM_MP_STATE_RUNNABLE)
+			return KVM_RESUME;
+		vcpu_wait(vcpu);
+	}
 }
 
 /* Runs the guest until a handler says otherwise: KVM_TO_USER or an errno. */
 static int vcpu_loop(struct kvm_vcpu *vcpu)
 {
 	struct kvm_exit exit;
-	int r = KVM_RESUME;
+	int r = vcpu->mp_state == KVM_MP_STATE_RUNNABLE ? KVM_RESUME : KVM_HALT;
 
-	while (r == KVM_RESUME) {
+	for (;;) {
+		if (unlikely(r == KVM_HALT))
+			r = vcpu_halt(vcpu);
+		if (unlikely(r != KVM_RESUME))
+			return r;
 		if (!vcpu_enter(vcpu)) {
 			r = vcpu_before_entry(vcpu);
 			continue;
@@ -305,7 +338,6 @@ static int vcpu_loop(struct kvm_vcpu *vcpu)
 		x86_events_complete(vcpu, &exit);
 		r = x86_handle_exit(vcpu, &exit);
 	}
-	return r;
 }
 
 /* Userspace keeps the TPR while there is no in-kernel APIC. 0 or -EINVAL. */
@@ -313,7 +345,7 @@ static int vcpu_sync_cr8(struct kvm_vcpu *vcpu)
 {
 	u64 cr8 = READ_ONCE(vcpu->run->cr8);
 
-	if (cr8 == vcpu->regs.cr8)
+	if (vcpu->lapic || cr8 == vcpu->regs.cr8)
 		return 0;
 	return x86_set_cr8(vcpu, cr8) ? -EINVAL : 0;
 }

@@ -11,6 +11,7 @@
 
 #include <compat/file.h>
 #include <compat/fpu.h>
+#include <kvm/irqchip.h>
 #include <kvm/x86.h>
 #include "core.h"
 
@@ -41,7 +42,7 @@ static void vcpu_free_pages(struct kvm_vcpu *vcpu)
 
 	for (i = 0; i < KVM_RUN_PAGES; i++)
 		if (vcpu->run_page[i])
-			__free_page(vcpu->run_page[i]);
+			put_page(vcpu->run_page[i]);
 }
 
 static int vcpu_alloc_pages(struct kvm_vcpu *vcpu)
@@ -50,6 +51,11 @@ static int vcpu_alloc_pages(struct kvm_vcpu *vcpu)
 
 	BUILD_BUG_ON(sizeof(struct kvm_run) > PAGE_SIZE);
 	for (i = 0; i < KVM_RUN_PAGES; i++) {
+		if (i == KVM_COALESCED_MMIO_PAGE_OFFSET) {
+			vcpu->run_page[i] = eventfd_ring_page(vcpu->kvm);
+			get_page(vcpu->run_page[i]);
+			continue;
+		}
 		/* Not accounted: older kernels keep that mark where mapped pages count. */
 		vcpu->run_page[i] = alloc_page(GFP_KERNEL | __GFP_ZERO);
 		if (!vcpu->run_page[i]) {
@@ -75,6 +81,9 @@ static struct kvm_vcpu *vcpu_alloc(struct kvm *kvm, u32 id)
 	mutex_init(&vcpu->mutex);
 	vcpu->user_irq = -1;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	/* The others wait for the first to start them. */
+	if (irqchip_in_kernel(kvm) && id != kvm->boot_cpu_id)
+		vcpu->mp_state = KVM_MP_STATE_UNINITIALIZED;
 	vcpu_run_init(vcpu);
 
 	r = vcpu_alloc_pages(vcpu);
@@ -93,8 +102,13 @@ static struct kvm_vcpu *vcpu_alloc(struct kvm *kvm, u32 id)
 	r = kvm_vendor->vcpu_init(vcpu);
 	if (r)
 		goto err_x86;
+	r = irqchip_in_kernel(kvm) ? lapic_create(vcpu) : 0;
+	if (r)
+		goto err_vendor;
 	return vcpu;
 
+err_vendor:
+	kvm_vendor->vcpu_destroy(vcpu);
 err_x86:
 	x86_vcpu_destroy(vcpu);
 err_mmu:
@@ -111,6 +125,8 @@ err_vcpu:
 /* With its VM, or instead of having become part of one. */
 void vcpu_destroy(struct kvm_vcpu *vcpu)
 {
+	if (vcpu->lapic)
+		lapic_destroy(vcpu);
 	kvm_vendor->vcpu_destroy(vcpu);
 	x86_vcpu_destroy(vcpu);
 	mmu_vcpu_destroy(vcpu);
@@ -214,9 +230,26 @@ static int vcpu_ioctl_interrupt(struct kvm_vcpu *vcpu, void __user *argp)
 
 static int vcpu_ioctl_nmi(struct kvm_vcpu *vcpu)
 {
-	vcpu->nmi_pending = true;
-	vcpu_request(vcpu, KVM_REQ_EVENT);
+	vcpu_post_nmi(vcpu);
 	return 0;
+}
+
+static int vcpu_ioctl_get_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
+{
+	struct kvm_mp_state state;
+
+	/* What others have sent it is part of its state by now. */
+	x86_apic_events(vcpu);
+	state.mp_state = vcpu->mp_state;
+	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+/* The ioctls of the devices a vcpu has in the kernel. */
+static long vcpu_ioctl_devices(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp)
+{
+	long r = lapic_vcpu_ioctl(vcpu, ioctl, argp);
+
+	return r == -ENOTTY ? -EINVAL : r;
 }
 
 /* The ioctls that work on the vcpu's registers: it is loaded. */
@@ -246,8 +279,10 @@ static long vcpu_ioctl_loaded(struct kvm_vcpu *vcpu, unsigned int ioctl, void __
 		return vcpu_ioctl_interrupt(vcpu, argp);
 	case KVM_NMI:
 		return vcpu_ioctl_nmi(vcpu);
+	case KVM_GET_MP_STATE:
+		return vcpu_ioctl_get_mp_state(vcpu, argp);
 	default:
-		return -EINVAL;
+		return vcpu_ioctl_devices(vcpu, ioctl, argp);
 	}
 }
 
@@ -273,22 +308,38 @@ static int vcpu_ioctl_signal_mask(struct kvm_vcpu *vcpu, void __user *argp)
 	return 0;
 }
 
-static int vcpu_ioctl_get_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
+/*
+ * Without an in-kernel interrupt controller every vcpu is its VMM's to start, and
+ * to halt.
+ */
+static bool vcpu_mp_state_valid(const struct kvm_vcpu *vcpu, u32 state)
 {
-	struct kvm_mp_state state = { .mp_state = vcpu->mp_state };
-
-	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+	switch (state) {
+	case KVM_MP_STATE_RUNNABLE:
+		return true;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
+		return vcpu->lapic;
+	default:
+		return false;
+	}
 }
 
-/* Without an in-kernel interrupt controller every vcpu is its VMM's to start. */
 static int vcpu_ioctl_set_mp_state(struct kvm_vcpu *vcpu, void __user *argp)
 {
 	struct kvm_mp_state state;
 
 	if (copy_from_user(&state, argp, sizeof(state)))
 		return -EFAULT;
-	if (state.mp_state != KVM_MP_STATE_RUNNABLE)
+	if (!vcpu_mp_state_valid(vcpu, state.mp_state))
 		return -EINVAL;
+	if (state.mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		vcpu->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		vcpu_post_sipi(vcpu, READ_ONCE(vcpu->sipi_vector));
+		return 0;
+	}
 	vcpu->mp_state = state.mp_state;
 	return 0;
 }
@@ -303,8 +354,6 @@ static long vcpu_ioctl_locked(struct kvm_vcpu *vcpu, unsigned int ioctl, unsigne
 		return arg ? -EINVAL : vcpu_run(vcpu);
 	case KVM_SET_SIGNAL_MASK:
 		return vcpu_ioctl_signal_mask(vcpu, argp);
-	case KVM_GET_MP_STATE:
-		return vcpu_ioctl_get_mp_state(vcpu, argp);
 	case KVM_SET_MP_STATE:
 		return vcpu_ioctl_set_mp_state(vcpu, argp);
 	}
@@ -403,6 +452,8 @@ int vcpu_create(struct kvm *kvm, unsigned long id)
 	}
 	vcpu->index = kvm->online_vcpus;
 	vcpu_publish(kvm, vcpu);
+	if (vcpu->lapic)
+		lapic_published(vcpu);
 	stats_vcpu_create(vcpu);
 	fd_install(fd, file);
 	return fd;

@@ -16,6 +16,7 @@
 #include <asm/msr.h>
 
 #include <compat/file.h>
+#include <kvm/irqchip.h>
 #include "core.h"
 
 /* Where a VMM that says nothing wants its identity map; documented ABI. */
@@ -51,6 +52,8 @@ static void vm_init(struct kvm *kvm)
 	refcount_set(&kvm->users, 1);
 	mutex_init(&kvm->lock);
 	mutex_init(&kvm->slots_lock);
+	mutex_init(&kvm->bus_lock);
+	mutex_init(&kvm->irq_lock);
 	/* vcpus start at 0: their first entry flushes. */
 	atomic64_set(&kvm->tlb_gen, 1);
 	kvm->tsc_base = rdtsc();
@@ -83,16 +86,27 @@ static struct kvm *vm_alloc(void)
 	r = kvm_vendor->vm_init(kvm);
 	if (r)
 		goto err_hardware;
+	r = eventfd_vm_init(kvm);
+	if (r)
+		goto err_vm;
+	r = irqchip_vm_init(kvm);
+	if (r)
+		goto err_eventfd;
 	/* Last: from here on the host's memory management calls back. */
 	r = mmu_vm_init(kvm);
 	if (r)
-		goto err_vm;
+		goto err_irqchip;
 
 	mutex_lock(&vm_list_lock);
 	list_add_tail(&kvm->list, &vm_list);
 	mutex_unlock(&vm_list_lock);
 	return kvm;
 
+err_irqchip:
+	irqchip_vm_destroy(kvm);
+err_eventfd:
+	eventfd_vm_destroy(kvm);
+	eventfd_vm_free(kvm);
 err_vm:
 	kvm_vendor->vm_destroy(kvm);
 err_hardware:
@@ -123,11 +137,16 @@ static void vm_destroy(struct kvm *kvm)
 	mutex_unlock(&vm_list_lock);
 	stats_vm_destroy(kvm);
 
+	/* What may still raise interrupts: eventfds, then timers and devices. */
+	eventfd_vm_destroy(kvm);
+	irqchip_vm_destroy(kvm);
+	bus_destroy(kvm);
 	mmu_vm_release(kvm);
 	/* Whoever flushes from here on finds no vcpu to wait for. */
 	kvm->online_vcpus = 0;
 	for (i = 0; i < n; i++)
 		vcpu_destroy(kvm->vcpus[i]);
+	eventfd_vm_free(kvm);
 	mmu_vm_destroy(kvm);
 	memslots_destroy(kvm);
 	kvm_vendor->vm_destroy(kvm);
@@ -218,6 +237,16 @@ static int vm_set_identity_map_addr(struct kvm *kvm, const void __user *argp)
 	return r;
 }
 
+/* The ioctls of the devices a VM has in the kernel. */
+static long vm_ioctl_devices(struct kvm *kvm, unsigned int ioctl, unsigned long arg)
+{
+	long r = irqchip_vm_ioctl(kvm, ioctl, arg);
+
+	if (r == -ENOTTY)
+		r = eventfd_vm_ioctl(kvm, ioctl, (void __user *)arg);
+	return r;
+}
+
 static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 {
 	struct kvm *kvm = file->private_data;
@@ -240,7 +269,7 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return vm_set_identity_map_addr(kvm, argp);
 	default:
-		return -ENOTTY;
+		return vm_ioctl_devices(kvm, ioctl, arg);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <asm/processor.h>
 #include <asm/msr-index.h>
 #include <asm/traps.h>
+#include <kvm/irqchip.h>
 #include "x86_private.h"
 
 #define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS |	\
@@ -180,7 +181,10 @@ int x86_set_cr8(struct kvm_vcpu *vcpu, u64 cr8)
 {
 	if (cr8 & ~0xfULL)
 		return 1;
-	vcpu->regs.cr8 = cr8;
+	if (vcpu->lapic)
+		lapic_set_tpr(vcpu, cr8 << 4);
+	else
+		vcpu->regs.cr8 = cr8;
 	return 0;
 }
 

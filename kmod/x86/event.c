@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 #include <asm/traps.h>
 #include <kvm/trace.h>
+#include <kvm/irqchip.h>
 #include "x86_private.h"
 
 #define DR6_TRAP_BITS	0xfULL
@@ -255,7 +256,7 @@ static void event_put_back(struct kvm_vcpu *vcpu)
 	if (vcpu->injected.type == KVM_EVENT_INTR && vcpu->user_irq < 0)
 		vcpu->user_irq = vcpu->injected.vector;
 	else if (vcpu->injected.type == KVM_EVENT_NMI)
-		vcpu->nmi_pending = true;
+		vcpu->nmi_pending++;
 }
 
 /* @again: its delivery was cut short before. */
@@ -301,9 +302,20 @@ bool x86_irq_allowed(struct kvm_vcpu *vcpu)
 		 (KVM_SHADOW_STI | KVM_SHADOW_MOV_SS));
 }
 
+/* "Handling Multiple NMIs": one is delivered, one more is remembered meanwhile. */
+void x86_take_nmis(struct kvm_vcpu *vcpu)
+{
+	unsigned int posted = atomic_xchg(&vcpu->nmi_posted, 0), limit = 2;
+
+	if (vcpu->injected.type == KVM_EVENT_NMI ||
+	    (kvm_vendor->get_shadow(vcpu) & KVM_SHADOW_NMI))
+		limit = 1;
+	vcpu->nmi_pending = min(vcpu->nmi_pending + posted, limit);
+}
+
 static void event_inject_nmi(struct kvm_vcpu *vcpu)
 {
-	vcpu->nmi_pending = false;
+	vcpu->nmi_pending--;
 	vcpu->stat.nmi_injections++;
 	vcpu->injected = (struct kvm_event) {
 		.type = KVM_EVENT_NMI,
@@ -312,14 +324,32 @@ static void event_inject_nmi(struct kvm_vcpu *vcpu)
 	event_hand_over(vcpu, false);
 }
 
+/* Does an interrupt wait, allowed or not? */
+static bool event_irq_waiting(struct kvm_vcpu *vcpu)
+{
+	if (vcpu->user_irq >= 0)
+		return true;
+	if (!vcpu->irq_check)
+		return false;
+	/* What changes the answer sets it again. */
+	vcpu->irq_check = vcpu->lapic && irqchip_peek(vcpu) >= 0;
+	return vcpu->irq_check;
+}
+
 static void event_inject_irq(struct kvm_vcpu *vcpu)
 {
+	int vector = vcpu->user_irq;
+
+	if (vector < 0)
+		vector = irqchip_take(vcpu);
+	vcpu->user_irq = -1;
+	if (vector < 0)
+		return;
 	vcpu->stat.irq_injections++;
 	vcpu->injected = (struct kvm_event) {
 		.type = KVM_EVENT_INTR,
-		.vector = vcpu->user_irq,
+		.vector = vector,
 	};
-	vcpu->user_irq = -1;
 	event_hand_over(vcpu, false);
 }
 
@@ -345,10 +375,11 @@ static void event_set_windows(struct kvm_vcpu *vcpu, bool irq, bool nmi)
 void x86_events_inject(struct kvm_vcpu *vcpu)
 {
 	bool want_window = READ_ONCE(vcpu->run->request_interrupt_window);
+	bool waiting;
 
 	if (likely(!(vcpu->injected.type | vcpu->pending.type |
 		     vcpu->nmi_pending | vcpu->irq_window | vcpu->nmi_window |
-		     want_window) && vcpu->user_irq < 0))
+		     vcpu->irq_check | want_window) && vcpu->user_irq < 0))
 		return;
 
 	if (vcpu->pending.type)
@@ -358,11 +389,12 @@ void x86_events_inject(struct kvm_vcpu *vcpu)
 
 	if (vcpu->nmi_pending && !vcpu->injected.type && event_nmi_allowed(vcpu))
 		event_inject_nmi(vcpu);
-	if (vcpu->user_irq >= 0 && !vcpu->injected.type && x86_irq_allowed(vcpu))
+	waiting = event_irq_waiting(vcpu);
+	if (waiting && !vcpu->injected.type && x86_irq_allowed(vcpu)) {
 		event_inject_irq(vcpu);
-
-	event_set_windows(vcpu, vcpu->user_irq >= 0 || want_window,
-			  vcpu->nmi_pending);
+		waiting = event_irq_waiting(vcpu);
+	}
+	event_set_windows(vcpu, waiting || want_window, vcpu->nmi_pending);
 }
 
 /**
@@ -387,7 +419,7 @@ bool x86_events_pending(struct kvm_vcpu *vcpu)
 		return true;
 	if (vcpu->nmi_pending && event_nmi_allowed(vcpu))
 		return true;
-	return vcpu->user_irq >= 0 && x86_irq_allowed(vcpu);
+	return event_irq_waiting(vcpu) && x86_irq_allowed(vcpu);
 }
 
 /**
@@ -395,12 +427,16 @@ bool x86_events_pending(struct kvm_vcpu *vcpu)
  * @vcpu: loaded
  * @irq: vector to deliver as soon as the guest allows it
  *
- * Return: 0, -EINVAL (not a vector), -EEXIST (one is waiting already).
+ * With a local APIC here it stands for the 8259 that userspace keeps.
+ * Return: 0, -EINVAL (not a vector), -EEXIST (one is waiting already), -ENXIO (the
+ * 8259 is in the kernel).
  */
 int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq)
 {
 	if (irq->irq > 255)
 		return -EINVAL;
+	if (vcpu->kvm->irqchip_mode == KVM_IRQCHIP_KERNEL)
+		return -ENXIO;
 	if (vcpu->user_irq >= 0)
 		return -EEXIST;
 	vcpu->user_irq = irq->irq;
@@ -409,6 +445,8 @@ int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq)
 
 static bool event_ready_for_irq(struct kvm_vcpu *vcpu)
 {
+	if (vcpu->lapic && !lapic_accepts_pic(vcpu))
+		return false;
 	return vcpu->user_irq < 0 && !vcpu->pending.type &&
 	       !vcpu->injected.type && x86_irq_allowed(vcpu);
 }

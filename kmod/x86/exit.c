@@ -125,6 +125,10 @@ static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	if (!exit_step(vcpu, exit, &ret))
 		return ret;
 	vcpu->stat.halt_exits++;
+	if (vcpu->lapic) {
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		return KVM_HALT;
+	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return KVM_TO_USER;
 }
@@ -267,7 +271,7 @@ static int exit_cr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	int ret = exit_cr_access(vcpu, exit);
 
 	/* Userspace's interrupt controller may have something for the lower priority. */
-	if (ret == KVM_RESUME && vcpu->regs.cr8 < old_cr8) {
+	if (ret == KVM_RESUME && !vcpu->lapic && vcpu->regs.cr8 < old_cr8) {
 		vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
 		return KVM_TO_USER;
 	}

@@ -5,6 +5,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
+#include <kvm/io.h>
 #include <kvm/trace.h>
 #include "emulator.h"
 
@@ -110,15 +111,30 @@ static int mmio_replay(struct kvm_emulator *em, void *data, unsigned int len)
 	return EXEC_DONE;
 }
 
-/* Read the pieces that are memory; is a device needed for the others? */
+/* A device in the kernel has answered? Later parts wait for earlier ones: they are read in order. */
+static bool mmio_read_kernel(struct kvm_emulator *em, struct emul_piece *piece)
+{
+	u8 *data = em->log + piece->offset;
+
+	if (io_mmio_read(em->vcpu, piece->gpa, piece->len, data))
+		return false;
+	trace_kvm_mmio(KVM_TRACE_MMIO_READ, piece->len, piece->gpa, data);
+	em->device_seen = true;
+	piece->device = false;
+	return true;
+}
+
+/* Read the pieces that are memory or a device's of the kernel; are there others? */
 static int mmio_read_memory(struct kvm_emulator *em)
 {
-	const struct emul_piece *piece;
+	struct emul_piece *piece;
 	int r = EXEC_DONE;
 	unsigned int i;
 
 	for (i = 0; i < em->reads.count; i++) {
 		piece = &em->reads.piece[i];
+		if (piece->device && r == EXEC_DONE && mmio_read_kernel(em, piece))
+			continue;
 		if (piece->device)
 			r = EXEC_IO;
 		else if (guest_read(em->vcpu, piece->gpa, em->log + piece->offset, piece->len))
@@ -251,6 +267,17 @@ int mmio_commit(struct kvm_vcpu *vcpu)
 	return EXEC_DONE;
 }
 
+static bool mmio_write_kernel(struct kvm_emulator *em, const struct emul_piece *piece)
+{
+	const u8 *data = em->data + piece->offset;
+
+	em->device_seen = true;
+	if (io_mmio_write(em->vcpu, piece->gpa, piece->len, data))
+		return false;
+	trace_kvm_mmio(KVM_TRACE_MMIO_WRITE, piece->len, piece->gpa, data);
+	return true;
+}
+
 static struct emul_list *mmio_current(struct kvm_emulator *em)
 {
 	return em->phase == EMUL_READ ? &em->reads : &em->writes;
@@ -263,8 +290,12 @@ int mmio_next(struct kvm_vcpu *vcpu)
 	const struct emul_piece *piece;
 	struct kvm_run *run = vcpu->run;
 
-	while (list->next < list->count && !list->piece[list->next].device)
-		list->next++;
+	for (; list->next < list->count; list->next++) {
+		piece = &list->piece[list->next];
+		if (piece->device &&
+		    (em->phase == EMUL_READ || !mmio_write_kernel(em, piece)))
+			break;
+	}
 	if (list->next >= list->count)
 		return KVM_RESUME;
 	piece = &list->piece[list->next];

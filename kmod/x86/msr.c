@@ -10,6 +10,7 @@
 #include <asm/mce.h>
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
+#include <kvm/irqchip.h>
 #include "x86_private.h"
 
 static_assert(sizeof(struct kvm_msrs) == 8);
@@ -238,6 +239,8 @@ int x86_set_apic_base(struct kvm_vcpu *vcpu, u64 val, bool host_initiated)
 	if (!host_initiated && !apic_mode_reachable(old, val))
 		return 1;
 	vcpu->regs.apic_base = val;
+	if (vcpu->lapic)
+		lapic_base_changed(vcpu, old);
 	if ((val ^ old) & MSR_IA32_APICBASE_ENABLE)
 		cpuid_follow_state(vcpu);
 	return 0;
@@ -258,6 +261,8 @@ static void tsc_set_offset(struct kvm_vcpu *vcpu, u64 offset)
 {
 	WRITE_ONCE(vcpu->tsc_offset, offset);
 	kvm_vendor->set_tsc_offset(vcpu, offset);
+	if (vcpu->lapic)
+		lapic_timer_renew(vcpu);
 }
 
 static int msr_get_tsc(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -317,6 +322,22 @@ static int msr_set_tsc_adjust(struct kvm_vcpu *vcpu, u32 index, u64 val, bool ho
 	/* Userspace restores TSC and TSC_ADJUST both; the one must not move the other. */
 	vcpu->msrs.tsc_adjust = val;
 	return 0;
+}
+
+static int msr_get_lapic(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	*val = 0;
+	if (vcpu->lapic)
+		return lapic_get_msr(vcpu, index, val, host);
+	return !host || index != MSR_IA32_TSC_DEADLINE;
+}
+
+static int msr_set_lapic(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if (vcpu->lapic)
+		return lapic_set_msr(vcpu, index, val, host);
+	/* Userspace saves and restores what is listed, whoever has the APIC. */
+	return !host || index != MSR_IA32_TSC_DEADLINE;
 }
 
 static int msr_get_pat(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -513,6 +534,8 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MTRR_DEF_TYPE, MTRR_DEF_TYPE, mtrr, 0),
 	MSR_RW(MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 4 * KVM_MCE_BANKS_MAX - 1,
 	       mce, 0),
+	MSR_RW(MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, lapic, MSR_LISTED),
+	MSR_RW(APIC_BASE_MSR, APIC_BASE_MSR + 0xff, lapic, 0),
 	MSR_RW(MSR_EFER, MSR_EFER, efer, 0),
 	MSR_RW(MSR_STAR, MSR_STAR, vendor, MSR_LISTED),
 	{ MSR_LSTAR, MSR_CSTAR, msr_get_vendor, msr_set_address, MSR_LISTED },

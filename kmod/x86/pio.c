@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
+#include <kvm/io.h>
 #include <kvm/trace.h>
 #include "alu.h"
 #include "emulator.h"
@@ -77,10 +78,42 @@ static int pio_exit(struct kvm_vcpu *vcpu)
 	return KVM_TO_USER;
 }
 
+/* RAX after an IN of @size bytes. */
+static void pio_load_rax(struct kvm_vcpu *vcpu, const void *data, unsigned int size)
+{
+	u64 rax = vcpu->regs.gpr[KVM_RAX];
+
+	memcpy(&rax, data, size);
+	vcpu->regs.gpr[KVM_RAX] = size == 4 ? (u32)rax : rax;
+}
+
+/* A device in the kernel has served it; the instruction is complete. */
+static bool pio_single_kernel(struct kvm_vcpu *vcpu, u16 port, unsigned int size, bool in,
+			      u64 next_rip)
+{
+	u32 data;
+
+	if (in) {
+		if (bus_read(vcpu, KVM_BUS_PIO, port, size, &data))
+			return false;
+		pio_load_rax(vcpu, &data, size);
+	} else {
+		data = vcpu->regs.gpr[KVM_RAX];
+		if (bus_write(vcpu, KVM_BUS_PIO, port, size, &data))
+			return false;
+	}
+	trace_kvm_pio(in ? KVM_TRACE_PIO_IN : KVM_TRACE_PIO_OUT, port, size, 1, &data);
+	x86_insn_done(vcpu, next_rip, vcpu_rflags(vcpu));
+	return true;
+}
+
 static int pio_single(struct kvm_vcpu *vcpu, u16 port, unsigned int size, bool in, u64 next_rip)
 {
 	struct emul_pio *pio = &vcpu->emul->pio;
 
+	if (rcu_access_pointer(vcpu->kvm->bus[KVM_BUS_PIO]) &&
+	    pio_single_kernel(vcpu, port, size, in, next_rip))
+		return KVM_RESUME;
 	pio->rip = vcpu_rip(vcpu);
 	pio->next_rip = next_rip;
 	pio->count = 1;
@@ -120,15 +153,12 @@ int pio_access(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 static void pio_complete_single(struct kvm_vcpu *vcpu)
 {
 	const struct emul_pio *pio = &vcpu->emul->pio;
-	u64 rax = vcpu->regs.gpr[KVM_RAX];
 
 	/* Userspace moved the guest elsewhere: there is no instruction to finish. */
 	if (pio->finished || vcpu_rip(vcpu) != pio->rip)
 		return;
-	if (pio->in) {
-		memcpy(&rax, vcpu->pio_data, pio->size);
-		vcpu->regs.gpr[KVM_RAX] = pio->size == 4 ? (u32)rax : rax;
-	}
+	if (pio->in)
+		pio_load_rax(vcpu, vcpu->pio_data, pio->size);
 	x86_insn_done(vcpu, pio->next_rip, vcpu_rflags(vcpu));
 }
 
@@ -256,6 +286,31 @@ static int pio_stream_prepare(struct kvm_vcpu *vcpu, struct pio_stream *s, unsig
 	return EXEC_DONE;
 }
 
+/*
+ * A device in the kernel has served the first items: pio->count is how many, the
+ * rest of the string starts afresh. False: none, they are userspace's.
+ */
+static bool pio_string_kernel(struct kvm_vcpu *vcpu)
+{
+	struct emul_pio *pio = &vcpu->emul->pio;
+	void *data = vcpu->pio_data;
+	unsigned int i;
+
+	for (i = 0; i < pio->count; i++, data += pio->size) {
+		if (pio->in ? bus_read(vcpu, KVM_BUS_PIO, pio->port, pio->size, data) :
+			      bus_write(vcpu, KVM_BUS_PIO, pio->port, pio->size, data))
+			break;
+	}
+	if (!i)
+		return false;
+	pio->count = i;
+	trace_kvm_pio(pio->in ? KVM_TRACE_PIO_IN : KVM_TRACE_PIO_OUT, pio->port, pio->size,
+		      i, vcpu->pio_data);
+	return true;
+}
+
+static int pio_complete_string(struct kvm_vcpu *vcpu);
+
 static u64 pio_string_count(const struct exec *x)
 {
 	return x->insn.rep ? x->gpr[KVM_RCX] & alu_mask(x->insn.addrsize) : 1;
@@ -294,7 +349,9 @@ static int pio_string(struct kvm_vcpu *vcpu)
 	pio->in = s.in;
 	pio->string = true;
 	pio->finished = false;
-	return pio_exit(vcpu);
+	if (!rcu_access_pointer(vcpu->kvm->bus[KVM_BUS_PIO]))
+		return pio_exit(vcpu);
+	return pio_string_kernel(vcpu) ? pio_complete_string(vcpu) : pio_exit(vcpu);
 }
 
 /*

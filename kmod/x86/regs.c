@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <asm/processor.h>
 #include <asm/msr-index.h>
+#include <kvm/irqchip.h>
 #include "x86_private.h"
 
 /* Room for any XSAVE image the kernel has; kvm_fpu_to_uabi() cuts at the size given. */
@@ -162,6 +163,7 @@ static bool sregs_valid(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
  */
 int x86_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
+	u64 old_base = vcpu->regs.apic_base;
 	unsigned long irq;
 
 	if (!sregs_valid(vcpu, sregs))
@@ -170,8 +172,10 @@ int x86_set_sregs(struct kvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	kvm_vendor->set_table(vcpu, KVM_TABLE_GDT, &sregs->gdt);
 	kvm_vendor->set_table(vcpu, KVM_TABLE_IDT, &sregs->idt);
 	vcpu->regs.cr2 = sregs->cr2;
-	vcpu->regs.cr8 = sregs->cr8;
 	vcpu->regs.apic_base = sregs->apic_base;
+	if (vcpu->lapic)
+		lapic_base_changed(vcpu, old_base);
+	x86_set_cr8(vcpu, sregs->cr8);
 	/* CR4 and CR3 first: turning paging on may read the tables they name. */
 	kvm_vendor->set_efer(vcpu, sregs->efer);
 	kvm_vendor->set_cr4(vcpu, sregs->cr4);

@@ -5,6 +5,7 @@
 #include <linux/string.h>
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
+#include <kvm/irqchip.h>
 #include "x86_private.h"
 
 struct x86_caps x86_caps;
@@ -30,7 +31,7 @@ static void regs_reset(struct kvm_vcpu *vcpu)
 	regs->dr6 = RESET_DR6;
 	regs->dr7 = RESET_DR7;
 	regs->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE;
-	if (vcpu->id == 0)
+	if (vcpu->id == vcpu->kvm->boot_cpu_id)
 		regs->apic_base |= MSR_IA32_APICBASE_BSP;
 	regs->avail = ~0U;
 	regs->dirty = KVM_LAZY_RSP | KVM_LAZY_RIP | KVM_LAZY_RFLAGS;
@@ -120,4 +121,90 @@ u64 x86_canonical(struct kvm_vcpu *vcpu, u64 addr)
 	unsigned int unused = vcpu_cr4(vcpu) & X86_CR4_LA57 ? 7 : 16;
 
 	return (u64)((s64)(addr << unused) >> unused);
+}
+
+/* Intel SDM, "Processor State After Reset", column INIT. */
+static void vcpu_reset_segments(struct kvm_vcpu *vcpu)
+{
+	static const struct kvm_segment data = {
+		.limit = 0xffff, .type = 3, .s = 1, .present = 1,
+	};
+	static const struct kvm_segment code = {
+		.base = 0xffff0000, .selector = 0xf000, .limit = 0xffff,
+		.type = 11, .s = 1, .present = 1,
+	};
+	static const struct kvm_segment tr = {
+		.limit = 0xffff, .type = 11, .present = 1,
+	};
+	static const struct kvm_segment ldtr = {
+		.limit = 0xffff, .type = 2, .present = 1,
+	};
+	static const struct kvm_dtable table = { .limit = 0xffff };
+	int seg;
+
+	for (seg = KVM_ES; seg <= KVM_GS; seg++)
+		kvm_vendor->set_segment(vcpu, seg, seg == KVM_CS ? &code : &data);
+	kvm_vendor->set_segment(vcpu, KVM_TR, &tr);
+	kvm_vendor->set_segment(vcpu, KVM_LDTR, &ldtr);
+	kvm_vendor->set_table(vcpu, KVM_TABLE_GDT, &table);
+	kvm_vendor->set_table(vcpu, KVM_TABLE_IDT, &table);
+}
+
+/* INIT leaves MSRs, the TSC, the FPU's state and the cache's mode (CD, NW) alone. */
+static void vcpu_take_init(struct kvm_vcpu *vcpu)
+{
+	u64 cache = vcpu_cr0(vcpu) & (X86_CR0_CD | X86_CR0_NW);
+	u32 eax = 1, ebx, ecx = 0, edx;
+	int i;
+
+	vcpu->pending.type = KVM_EVENT_NONE;
+	vcpu->injected.type = KVM_EVENT_NONE;
+	vcpu->user_irq = -1;
+	vcpu->nmi_pending = 0;
+	vcpu->pending_io = KVM_IO_NONE;
+	kvm_vendor->set_shadow(vcpu, 0);
+	x86_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
+	for (i = 0; i < 16; i++)
+		vcpu_set_gpr(vcpu, i, i == KVM_RDX ? eax : 0);
+	vcpu_set_rip(vcpu, RESET_RIP);
+	vcpu_set_rflags(vcpu, X86_EFLAGS_FIXED);
+	memset(vcpu->regs.dr, 0, sizeof(vcpu->regs.dr));
+	vcpu->regs.dr6 = RESET_DR6;
+	kvm_vendor->set_dr7(vcpu, RESET_DR7);
+	vcpu->regs.cr2 = 0;
+	/* Paging ends before the long mode that needs it. */
+	kvm_vendor->set_cr0(vcpu, X86_CR0_ET | cache);
+	kvm_vendor->set_efer(vcpu, 0);
+	kvm_vendor->set_cr4(vcpu, 0);
+	kvm_vendor->set_cr3(vcpu, 0);
+	vcpu_reset_segments(vcpu);
+	cpuid_follow_state(vcpu);
+	lapic_reset(vcpu, true);
+	vcpu->mp_state = vcpu->regs.apic_base & MSR_IA32_APICBASE_BSP ?
+			 KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
+}
+
+/* Intel SDM, "Typical AP Initialization Sequence": the vector is a page below 1 MiB. */
+static void vcpu_take_sipi(struct kvm_vcpu *vcpu, u8 vector)
+{
+	struct kvm_segment cs;
+
+	kvm_vendor->get_segment(vcpu, KVM_CS, &cs);
+	cs.selector = vector << 8;
+	cs.base = vector << 12;
+	kvm_vendor->set_segment(vcpu, KVM_CS, &cs);
+	vcpu_set_rip(vcpu, 0);
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
+void x86_apic_events(struct kvm_vcpu *vcpu)
+{
+	if (!READ_ONCE(vcpu->apic_events))
+		return;
+	if (test_and_clear_bit(KVM_APIC_EVENT_INIT, &vcpu->apic_events))
+		vcpu_take_init(vcpu);
+	/* One that does not wait for it ignores a SIPI. */
+	if (test_and_clear_bit(KVM_APIC_EVENT_SIPI, &vcpu->apic_events) &&
+	    vcpu->mp_state == KVM_MP_STATE_INIT_RECEIVED)
+		vcpu_take_sipi(vcpu, READ_ONCE(vcpu->sipi_vector));
 }
