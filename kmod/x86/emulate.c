@@ -671,6 +671,8 @@ int emulate_insn(struct kvm_vcpu *vcpu, const struct kvm_exit *exit, u32 flags)
 	r = emul_decode(vcpu, exit);
 	if (r != EXEC_DONE)
 		return emul_result(vcpu, r);
+	if (move_possible(vcpu->emul) && move_emulate(vcpu, &r))
+		return r;
 	return emul_start(vcpu);
 }
 
@@ -684,6 +686,10 @@ int emulate_resume(struct kvm_vcpu *vcpu)
 {
 	struct kvm_emulator *em = vcpu->emul;
 
+	if (em->phase == EMUL_MOVE) {
+		move_complete(vcpu);
+		return KVM_RESUME;
+	}
 	mmio_answer(vcpu);
 	if (mmio_next(vcpu) == KVM_TO_USER)
 		return KVM_TO_USER;

@@ -49,6 +49,7 @@ enum emul_phase {
 	EMUL_IDLE,
 	EMUL_READ,		/* .reads is being answered; run the instruction again then */
 	EMUL_WRITE,		/* .writes is being handed out; registers are committed */
+	EMUL_MOVE,		/* move.c waits for its answer */
 };
 
 /*
@@ -84,6 +85,7 @@ struct kvm_emulator {
 	u8 bytes[EMUL_BYTES];	/* the instruction as fetched */
 	unsigned int bytes_len;
 	struct emul_hint hint;
+	u8 move_size;		/* bytes move.c has asked for */
 
 	int phase;		/* enum emul_phase */
 	bool rep;		/* further iterations follow */
@@ -129,6 +131,10 @@ int mmio_read(struct exec *x, u64 linear, void *data, unsigned int len, u32 acce
 int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len);
 int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
 		  unsigned int len);
+/* Did the CPU fault at @linear, with rights that cover @access? */
+bool mmio_hinted(const struct kvm_emulator *em, u64 linear, u32 access);
+/* KVM_EXIT_MMIO: a write of @data, or a read if it is NULL. KVM_TO_USER */
+int mmio_exit(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
 int mmio_mark(struct exec *x, u64 linear, u32 old, u32 new);
 /* Read @len bytes the CPU itself would read (TSS): memory only. enum exec_result. */
 int mmio_read_system(struct exec *x, u64 linear, void *data, unsigned int len);
@@ -139,6 +145,11 @@ int mmio_next(struct kvm_vcpu *vcpu);
 /* Userspace has answered the latest piece. */
 void mmio_answer(struct kvm_vcpu *vcpu);
 void mmio_reset(struct kvm_emulator *em);
+
+/* move.c */
+bool move_possible(const struct kvm_emulator *em);
+bool move_emulate(struct kvm_vcpu *vcpu, int *verdict);
+void move_complete(struct kvm_vcpu *vcpu);
 
 /* simd.c */
 void simd_xmm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);

@@ -33,7 +33,7 @@ void mmio_reset(struct kvm_emulator *em)
  * which linear address that was, the offset in the page has to do: the instruction
  * has one memory operand.
  */
-static bool mmio_hinted(const struct kvm_emulator *em, u64 linear, u32 access)
+bool mmio_hinted(const struct kvm_emulator *em, u64 linear, u32 access)
 {
 	const struct emul_hint *hint = &em->hint;
 
@@ -283,12 +283,31 @@ static struct emul_list *mmio_current(struct kvm_emulator *em)
 	return em->phase == EMUL_READ ? &em->reads : &em->writes;
 }
 
+int mmio_exit(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 val = 0;
+
+	if (data) {
+		memcpy(&val, data, len);
+		trace_kvm_mmio(KVM_TRACE_MMIO_WRITE, len, gpa, &val);
+	} else {
+		trace_kvm_mmio(KVM_TRACE_MMIO_READ_UNSATISFIED, len, gpa, NULL);
+	}
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = data != NULL;
+	memcpy(run->mmio.data, &val, sizeof(val));
+	vcpu->stat.mmio_exits++;
+	return KVM_TO_USER;
+}
+
 int mmio_next(struct kvm_vcpu *vcpu)
 {
 	struct kvm_emulator *em = vcpu->emul;
 	struct emul_list *list = mmio_current(em);
 	const struct emul_piece *piece;
-	struct kvm_run *run = vcpu->run;
 
 	for (; list->next < list->count; list->next++) {
 		piece = &list->piece[list->next];
@@ -300,21 +319,9 @@ int mmio_next(struct kvm_vcpu *vcpu)
 		return KVM_RESUME;
 	piece = &list->piece[list->next];
 	em->device_seen = true;
-	run->exit_reason = KVM_EXIT_MMIO;
-	run->mmio.phys_addr = piece->gpa;
-	run->mmio.len = piece->len;
-	run->mmio.is_write = em->phase == EMUL_WRITE;
-	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (em->phase == EMUL_WRITE) {
-		memcpy(run->mmio.data, em->data + piece->offset, piece->len);
-		trace_kvm_mmio(KVM_TRACE_MMIO_WRITE, piece->len, piece->gpa,
-			       em->data + piece->offset);
-	} else {
-		trace_kvm_mmio(KVM_TRACE_MMIO_READ_UNSATISFIED, piece->len, piece->gpa, NULL);
-	}
 	vcpu->pending_io = KVM_IO_MMIO;
-	vcpu->stat.mmio_exits++;
-	return KVM_TO_USER;
+	return mmio_exit(vcpu, piece->gpa, piece->len,
+			 em->phase == EMUL_WRITE ? em->data + piece->offset : NULL);
 }
 
 void mmio_answer(struct kvm_vcpu *vcpu)

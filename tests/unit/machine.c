@@ -172,6 +172,33 @@ bool simd_mmx_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data)
 	return !m.x87_pending;
 }
 
+/* No devices in the kernel, unless a test puts one there. */
+int (*kernel_device)(enum kvm_bus bus, bool write, gpa_t addr, unsigned int len, void *val);
+
+int bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len, void *val)
+{
+	return kernel_device ? kernel_device(bus, false, addr, len, val) : -EOPNOTSUPP;
+}
+
+int bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len,
+	      const void *val)
+{
+	u64 copy = 0;
+
+	memcpy(&copy, val, len);
+	return kernel_device ? kernel_device(bus, true, addr, len, &copy) : -EOPNOTSUPP;
+}
+
+int io_mmio_read(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, void *val)
+{
+	return bus_read(vcpu, KVM_BUS_MMIO, gpa, len, val);
+}
+
+int io_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *val)
+{
+	return bus_write(vcpu, KVM_BUS_MMIO, gpa, len, val);
+}
+
 static int get_cpl(struct kvm_vcpu *vcpu)
 {
 	return m.cpl;
@@ -239,6 +266,7 @@ void machine_reset(enum kvm_mode mode)
 	device_slot.npages = DEVICE_SIZE >> PAGE_SHIFT;
 	device_slot.userspace_addr = (unsigned long)m.device;
 	slots.generation++;
+	kernel_device = NULL;
 	vcpu->kvm = &m.kvm;
 	vcpu->run = &m.run;
 	vcpu->pio_data = m.pio_page;

@@ -8,6 +8,7 @@
 
 #include <kvm/x86.h>
 #include <kvm/vendor.h>
+#include <kvm/io.h>
 #include "emulator.h"
 
 #ifndef RAM_SIZE
@@ -46,6 +47,7 @@ struct machine {
 };
 
 extern struct machine m;
+extern int (*kernel_device)(enum kvm_bus bus, bool write, gpa_t addr, unsigned int len, void *val);
 extern struct kvm_vendor_ops machine_vendor;
 
 /* Back to reset: empty memory, flat segments, @mode without paging, RIP 0x1000. */

@@ -31,6 +31,7 @@ static const u64 model_gdt[16] = {
 	[4] = 0x00cffb000000ffff,	/* user code, 32-bit */
 	[5] = 0x00cff3000000ffff,	/* user data */
 	[6] = 0x00affb000000ffff,	/* user code, 64-bit */
+	[15] = 0x0040f50000000000,	/* which CPU this is, for getcpu() */
 };
 
 static u8 model_xmm[16][16], model_mmx[8][8];

@@ -65,11 +65,13 @@ struct list_head { struct list_head *next, *prev; };
 struct rcu_head { int unused; };
 struct work_struct { int unused; };
 struct lockdep_map { int unused; };
+struct rcuwait { int unused; };
 struct hrtimer { int unused; };
 struct file;
 typedef struct { int unused; } rwlock_t, spinlock_t, raw_spinlock_t, wait_queue_head_t;
 typedef s64 ktime_t;
 typedef struct { int value; } refcount_t;
+typedef struct { int value; } atomic_t;
 typedef struct { long value; } atomic_long_t, atomic64_t;
 struct module;
 struct dentry;
@@ -77,6 +79,7 @@ struct page;
 struct pid;
 struct mm_struct;
 
+#define rcu_access_pointer(p)	(p)
 #define lockdep_assert_held(l)	do { } while (0)
 #define smp_wmb()		do { } while (0)
 #define smp_load_acquire(p)	(*(p))
