@@ -203,15 +203,18 @@ static void emul_begin(struct kvm_vcpu *vcpu)
 
 	mmio_reset(em);
 	em->seg_valid = 0;
-	x->insn.len = 0;
-	x->insn.mode = emul_decode_mode(mode);
+	if (x->insn.mode != emul_decode_mode(mode)) {
+		x->insn.mode = emul_decode_mode(mode);
+		em->decoded_bits = 0;
+	}
 	x->real = mode == KVM_MODE_REAL;
 	x->vm86 = mode == KVM_MODE_VM86;
 	x->cpl = x->real ? 0 : kvm_vendor->get_cpl(vcpu);
 	x->lma = vcpu_efer(vcpu) & EFER_LMA;
 	x->cr0 = vcpu_cr0(vcpu);
 	x->cr4 = vcpu_cr4(vcpu);
-	emul_load(vcpu);
+	x->rip = vcpu_rip(vcpu);
+	x->rflags = vcpu_rflags(vcpu);
 }
 
 int emul_fault(struct kvm_vcpu *vcpu)
@@ -420,6 +423,30 @@ static void emul_take_hint(struct kvm_emulator *em, const struct kvm_exit *exit)
 	em->hint.gva_valid = exit->mem.gva_valid;
 }
 
+/* Do the bytes just fetched begin with the instruction decoded last, in the same mode? */
+static bool emul_decoded(const struct kvm_emulator *em)
+{
+	u64 bytes;
+
+	if (!em->decoded_bits)
+		return false;
+	memcpy(&bytes, em->bytes, sizeof(bytes));
+	return !((bytes ^ em->decoded) << (64 - em->decoded_bits));
+}
+
+static int emul_decode_bytes(struct kvm_emulator *em, unsigned int mode)
+{
+	struct decode_insn *insn = &em->exec.insn;
+	int r = decode_insn(insn, em->bytes, em->bytes_len, mode);
+
+	em->decoded_bits = 0;
+	if (r == DECODE_OK && insn->len <= sizeof(em->decoded)) {
+		em->decoded_bits = 8 * insn->len;
+		memcpy(&em->decoded, em->bytes, sizeof(em->decoded));
+	}
+	return r;
+}
+
 /* Fetch and decode the instruction at RIP into exec.insn. enum exec_result */
 static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
@@ -432,17 +459,17 @@ static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	if (exit->insn_bytes) {
 		em->bytes_len = min_t(unsigned int, exit->insn_bytes, DECODE_LEN_MAX);
 		memcpy(em->bytes, exit->insn, em->bytes_len);
-		r = decode_insn(&x->insn, em->bytes, em->bytes_len, mode);
+		r = emul_decode_bytes(em, mode);
 	} else if (emul_fetch_quickly(vcpu, exit)) {
 		em->bytes_len = DECODE_LEN_MAX;
-		r = decode_insn(&x->insn, em->bytes, em->bytes_len, mode);
+		r = likely(emul_decoded(em)) ? DECODE_OK : emul_decode_bytes(em, mode);
 	}
 	while (r == DECODE_SHORT) {
 		x->insn.mode = mode;
 		r = emul_fetch(vcpu);
 		if (r != EXEC_DONE)
 			return r;
-		r = decode_insn(&x->insn, em->bytes, em->bytes_len, mode);
+		r = emul_decode_bytes(em, mode);
 	}
 	if (r == DECODE_TOO_LONG)
 		return exec_raise_error(x, X86_TRAP_GP, 0);
@@ -673,6 +700,7 @@ int emulate_insn(struct kvm_vcpu *vcpu, const struct kvm_exit *exit, u32 flags)
 		return emul_result(vcpu, r);
 	if (move_possible(vcpu->emul) && move_emulate(vcpu, &r))
 		return r;
+	emul_load(vcpu);
 	return emul_start(vcpu);
 }
 

@@ -84,6 +84,8 @@ struct kvm_emulator {
 
 	u8 bytes[EMUL_BYTES];	/* the instruction as fetched */
 	unsigned int bytes_len;
+	u64 decoded;		/* exec.insn is what these bytes decode to, */
+	u8 decoded_bits;	/* as many as these; 0: nothing */
 	struct emul_hint hint;
 	u8 move_size;		/* bytes move.c has asked for */
 

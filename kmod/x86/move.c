@@ -4,6 +4,7 @@
  * drivers talk to theirs. One access at a place the CPU has just translated: there
  * is nothing to split, to log or to run a second time.
  */
+#include <linux/kernel.h>
 #include <linux/string.h>
 #include <kvm/io.h>
 #include <kvm/trace.h>
@@ -21,9 +22,52 @@ bool move_possible(const struct kvm_emulator *em)
 		return false;
 	if (insn->op != OP_MOV && insn->op != OP_MOVZX && insn->op != OP_MOVSX)
 		return false;
-	if (insn->src == OPD_S)
+	if (insn->src == OPD_S || insn->mode != DECODE_64 || insn->seg >= KVM_FS)
 		return false;
 	return insn->mem || insn->dst == OPD_MOFFS || insn->src == OPD_MOFFS;
+}
+
+/* The operand's linear address: 64-bit mode, a segment without a base. */
+static u64 move_address(struct kvm_vcpu *vcpu)
+{
+	const struct exec *x = &vcpu->emul->exec;
+	const struct decode_insn *insn = &x->insn;
+	u64 addr = (s64)insn->disp;
+
+	if (unlikely(!insn->mem))
+		return insn->imm;
+	if (insn->base != DECODE_NO_REG)
+		addr += vcpu_gpr(vcpu, insn->base);
+	if (insn->index != DECODE_NO_REG)
+		addr += vcpu_gpr(vcpu, insn->index) << insn->scale;
+	if (insn->rip_relative)
+		addr += x->next_rip;
+	return insn->addrsize == 8 ? addr : (u32)addr;
+}
+
+static unsigned int move_bytes(const struct decode_insn *insn)
+{
+	switch (insn->src) {
+	case OPD_E8:
+		return 1;
+	case OPD_E16:
+		return 2;
+	case OPD_E32:
+		return min_t(unsigned int, insn->opsize, 4);
+	default:
+		return insn->opsize;
+	}
+}
+
+/* Take the register that holds @reg into the emulator's copy; its number. */
+static unsigned int move_take_register(struct kvm_vcpu *vcpu, unsigned int reg)
+{
+	struct exec *x = &vcpu->emul->exec;
+	/* AH to BH are parts of the first four. */
+	unsigned int whole = x->insn.opsize == 1 && !x->insn.rex ? reg & 3 : reg;
+
+	x->gpr[whole] = vcpu_gpr(vcpu, whole);
+	return whole;
 }
 
 /* The register's low bytes take what the device has answered, extended as the instruction says. */
@@ -37,10 +81,7 @@ static void move_load(struct kvm_vcpu *vcpu, u64 val)
 	val = x->insn.op == OP_MOVSX ? (u64)((s64)val >> shift) : val >> shift;
 	if (x->insn.dst == OPD_ACC)
 		reg = KVM_RAX;
-	/* AH to BH are parts of the first four. */
-	whole = x->insn.opsize == 1 && !x->insn.rex ? reg & 3 : reg;
-	/* Userspace may have changed the register meanwhile. */
-	x->gpr[whole] = vcpu_gpr(vcpu, whole);
+	whole = move_take_register(vcpu, reg);
 	exec_reg_write(x, reg, x->insn.opsize, val);
 	vcpu_set_gpr(vcpu, whole, x->gpr[whole]);
 	x86_insn_done(vcpu, x->next_rip, vcpu_rflags(vcpu));
@@ -65,9 +106,14 @@ static int move_from_device(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size)
 static int move_to_device(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size)
 {
 	struct exec *x = &vcpu->emul->exec;
-	u64 val = 0;
+	u64 val = x->insn.imm;
+	unsigned int reg;
 
-	exec_operand_value(x, x->insn.src, &val);	/* a register or an immediate */
+	if (x->insn.src != OPD_IMM) {
+		reg = x->insn.src == OPD_ACC ? KVM_RAX : x->insn.reg;
+		move_take_register(vcpu, reg);
+		val = exec_reg_read(x, reg, size);
+	}
 	if (!io_mmio_write(vcpu, gpa, size, &val)) {
 		trace_kvm_mmio(KVM_TRACE_MMIO_WRITE, size, gpa, &val);
 		x86_insn_done(vcpu, x->next_rip, x->rflags);
@@ -89,16 +135,16 @@ bool move_emulate(struct kvm_vcpu *vcpu, int *verdict)
 	struct kvm_emulator *em = vcpu->emul;
 	struct exec *x = &em->exec;
 	bool write = x->insn.dst == OPD_MOFFS || (x->insn.dst == OPD_E && x->insn.mem);
-	u32 access = write ? KVM_ACCESS_WRITE : KVM_ACCESS_READ;
-	struct exec_operand o;
+	unsigned int size = move_bytes(&x->insn);
+	u64 linear = move_address(vcpu);
 
 	/* With equal accesses the fault has told that no memory is there. */
-	if (em->hint.access != access ||
-	    exec_operand_locate(x, &o, write ? x->insn.dst : x->insn.src, write) != EXEC_DONE ||
-	    offset_in_page(o.linear) > PAGE_SIZE - o.size || !mmio_hinted(em, o.linear, access))
+	if (em->hint.access != (write ? KVM_ACCESS_WRITE : KVM_ACCESS_READ) ||
+	    offset_in_page(linear) > PAGE_SIZE - size ||
+	    !mmio_hinted(em, linear, em->hint.access) || !exec_canonical(x, linear))
 		return false;
-	*verdict = write ? move_to_device(vcpu, em->hint.gpa, o.size) :
-			   move_from_device(vcpu, em->hint.gpa, o.size);
+	*verdict = write ? move_to_device(vcpu, em->hint.gpa, size) :
+			   move_from_device(vcpu, em->hint.gpa, size);
 	return true;
 }
 
