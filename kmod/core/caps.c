@@ -8,6 +8,7 @@
 #include <asm/cpufeature.h>
 
 #include <compat/uapi.h>
+#include <kvm/paravirt.h>
 #include <kvm/x86.h>
 #include "core.h"
 
@@ -30,8 +31,10 @@ static const struct cap {
 	{ .cap = KVM_CAP_USER_MEMORY, .value = 1 },
 	{ .cap = KVM_CAP_SET_TSS_ADDR, .value = 1 },
 	{ .cap = KVM_CAP_EXT_CPUID, .value = 1 },
+	{ .cap = KVM_CAP_CLOCKSOURCE, .value = 1 },
 	{ .cap = KVM_CAP_NR_VCPUS, .get = caps_nr_vcpus },
 	{ .cap = KVM_CAP_NR_MEMSLOTS, .value = KVM_SLOTS_MAX },
+	{ .cap = KVM_CAP_NOP_IO_DELAY, .value = 1 },
 	{ .cap = KVM_CAP_MP_STATE, .value = 1 },
 	{ .cap = KVM_CAP_COALESCED_MMIO, .value = KVM_COALESCED_MMIO_PAGE_OFFSET },
 	{ .cap = KVM_CAP_SYNC_MMU, .value = 1 },
@@ -41,6 +44,8 @@ static const struct cap {
 	{ .cap = KVM_CAP_MCE, .value = KVM_MCE_BANKS_MAX },
 	{ .cap = KVM_CAP_IOEVENTFD, .value = 1 },
 	{ .cap = KVM_CAP_SET_IDENTITY_MAP_ADDR, .value = 1 },
+	{ .cap = KVM_CAP_ADJUST_CLOCK, .value = KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME |
+						KVM_CLOCK_HOST_TSC },
 	{ .cap = KVM_CAP_INTERNAL_ERROR_DATA, .value = 1 },
 	{ .cap = KVM_CAP_VCPU_EVENTS, .value = 1 },
 	{ .cap = KVM_CAP_DEBUGREGS, .value = 1 },
@@ -50,6 +55,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_XCRS, .get = caps_xcrs },
 	{ .cap = KVM_CAP_GET_TSC_KHZ, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPUS, .value = KVM_VCPUS_MAX },
+	{ .cap = KVM_CAP_KVMCLOCK_CTRL, .value = 1 },
 	{ .cap = KVM_CAP_READONLY_MEM, .value = 1 },
 	{ .cap = KVM_CAP_ENABLE_CAP_VM, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD_NO_LENGTH, .value = 1 },
@@ -61,6 +67,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_COALESCED_PIO, .value = 1 },
 	{ .cap = KVM_CAP_EXCEPTION_PAYLOAD, .value = 1 },
 	{ .cap = KVM_CAP_LAST_CPU, .value = 1 },
+	{ .cap = KVM_CAP_STEAL_TIME, .get = steal_available },
 	{ .cap = KVM_CAP_SREGS2, .value = 1 },
 	{ .cap = KVM_CAP_XSAVE2, .value = sizeof(struct kvm_xsave) },
 	{ .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .value = 1 },
