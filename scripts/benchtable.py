@@ -20,10 +20,16 @@ def series(what, kind, points):
 
 SPECS = [
 	Spec("bench", "CPUID", "cpuid", 1150),
-	Spec("bench", "hypercall (unknown number)", "hypercall", None),
+	Spec("bench", "hypercall (unknown number)", "hypercall", 1200),
 	Spec("bench", "OUT to userspace and back", "out_user", 1900),
-	Spec("bench", "MMIO read to userspace and back", "mmio_read_user", None),
+	Spec("bench", "MMIO read to userspace and back", "mmio_read_user", 2800),
 	Spec("bench", "KVM_RUN with immediate_exit", "immediate_exit", None),
+	Spec("irqchip", "IN from the in-kernel PIT", "in_pit", 800),
+	Spec("irqchip", "OUT to an ioeventfd", "out_ioeventfd", 750),
+	Spec("irqchip", "MMIO write to an ioeventfd", "mmio_ioeventfd", 1750),
+	Spec("irqchip", "local APIC register read", "lapic_read", 1700),
+	Spec("irqchip", "HLT, woken by a timer of 1 us", "hlt_timer", 8500),
+	Spec("irqchip", "IPI to a halted vcpu and back", "ipi", Times(0.6)),
 	Spec("touch", "first touch, 4 KiB, host page present",
 	     "touch64_4k_present", 120),
 	Spec("touch", "first touch, 4 KiB, host page absent: total",

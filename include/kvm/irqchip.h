@@ -59,9 +59,13 @@ static inline bool irqchip_in_kernel(const struct kvm *kvm)
 
 /* --- chip.c: VM-wide ioctls; -ENOTTY for others'. May sleep. */
 long irqchip_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg);
-int irqchip_enable_split(struct kvm *kvm, u32 pins);	/* KVM_CAP_SPLIT_IRQCHIP */
+/* KVM_CAP_SPLIT_IRQCHIP: 0, -EINVAL, -EEXIST (too late), -ENOMEM. Takes kvm->lock. */
+int irqchip_enable_split(struct kvm *kvm, u64 pins);
+int irqchip_enable_x2apic_api(struct kvm *kvm, u64 flags);	/* KVM_CAP_X2APIC_API: 0 or -EINVAL */
 int irqchip_vm_init(struct kvm *kvm);
 void irqchip_vm_destroy(struct kvm *kvm);		/* vcpus are still there, nothing runs */
+
+#define KVM_IRQ_EXTINT		256	/* irqchip_peek(): the 8259s', they tell the vector when asked */
 
 /*
  * The interrupt the vcpu would take next, or -1. peek changes nothing; take

@@ -67,7 +67,7 @@ struct kvm {
 	struct kvm_bus_table __rcu *bus[KVM_BUSES];	/* RCU; bus_lock to write */
 	int irqchip_mode;		/* [l] enum kvm_irqchip_mode; irqchip_in_kernel() */
 	u32 boot_cpu_id;		/* [l] KVM_SET_BOOT_CPU_ID, until there is a vcpu */
-	struct kvm_irqchip *irqchip;	/* [o] routing, chips: kmod/irqchip/chip.h; its own locks */
+	struct kvm_chips *irqchip;	/* [o] routing, chips: kmod/irqchip/chip.h; its own locks */
 	struct mutex irq_lock;		/* routing and acknowledgement listeners; inside .lock */
 	struct kvm_eventfds *eventfds;	/* [o] core/eventfd.h: irqfds, ioeventfds; its own locks */
 	struct list_head list;		/* vm_list_lock (core/main.c) */

@@ -7,6 +7,7 @@
 
 #define CREATE_TRACE_POINTS
 #include <kvm/trace.h>
+#include <kvm/trace_irq.h>
 #include "core.h"
 
 #define EXIT_NAMES_MAX	112

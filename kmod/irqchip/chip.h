@@ -6,6 +6,7 @@
 #ifndef KVM_SWAP_CHIP_H
 #define KVM_SWAP_CHIP_H
 
+#include <linux/atomic.h>
 #include <linux/kvm.h>
 #include <linux/bitmap.h>
 #include <linux/list.h>
@@ -16,7 +17,7 @@
 
 #define KVM_PIC_PINS	16
 
-struct kvm_apic_map;		/* lapic_map.c */
+struct kvm_apic_map;		/* lapic_send.c */
 struct kvm_routing;		/* routing.c */
 struct kvm_ioapic;		/* ioapic.c */
 struct kvm_pic;			/* pic.c */
@@ -28,7 +29,7 @@ struct kvm_pit;			/* pit.c */
  * [i] kvm->irq_lock to write, RCU to read
  * [p] line_lock, a leaf but for the chips' own locks, interrupts off
  */
-struct kvm_irqchip {
+struct kvm_chips {
 	struct kvm_ioapic *ioapic;		/* [l] NULL unless KVM_IRQCHIP_KERNEL */
 	struct kvm_pic *pic;			/* [l] the same */
 	struct kvm_pit *pit;			/* kvm->lock; release to publish, KVM_CREATE_PIT2 */
@@ -44,11 +45,10 @@ struct kvm_irqchip {
 	u8 pic_lines[KVM_PIC_PINS];		/* [p] */
 
 	struct mutex map_lock;			/* writers of .map; innermost mutex */
-	struct kvm_apic_map __rcu *map;		/* RCU; map_lock to write */
-	atomic_t map_stale;			/* [a] an APIC changed since .map was built */
+	struct kvm_apic_map __rcu *map;		/* RCU; map_lock to write; NULL: ask every APIC */
+	atomic_t turn;				/* whose turn lowest-priority delivery is */
 
-	bool x2apic_api;			/* KVM_X2APIC_API_USE_32BIT_IDS; set once */
-	bool x2apic_no_broadcast_quirk;		/* KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK */
+	u64 x2apic_api;				/* KVM_X2APIC_API_*, kvm->lock to set bits */
 };
 
 /*
@@ -73,5 +73,13 @@ void pic_set_state(struct kvm *kvm, bool slave, const struct kvm_pic_state *stat
  */
 long pit_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
 void pit_destroy(struct kvm *kvm);	/* before the other chips; nothing if there is none */
+
+/* routing.c: can a VMM of this VM mean these? 0 or -EINVAL. Any context. */
+int routing_check_msi(struct kvm *kvm, u32 address_hi, u32 flags);
+/* routing.c: is @vector that of a level-triggered pin of userspace's I/O APIC? Any context. */
+bool routing_is_level(struct kvm *kvm, u8 vector);
+
+/* lapic_send.c: as lapic_deliver(), but counting those that had it pending already. */
+int lapic_deliver_msi(struct kvm *kvm, const struct kvm_apic_msg *msg);
 
 #endif
