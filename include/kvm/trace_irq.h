@@ -4,6 +4,9 @@
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM kvm
+/* Two headers of one system: what is made of its name must differ. */
+#undef TRACE_SYSTEM_VAR
+#define TRACE_SYSTEM_VAR kvm_irq
 
 #if !defined(KVM_SWAP_TRACE_IRQ_H) || defined(TRACE_HEADER_MULTI_READ)
 #define KVM_SWAP_TRACE_IRQ_H

@@ -197,19 +197,24 @@ int irqchip_take(struct kvm_vcpu *vcpu)
 	return vector;
 }
 
-/* Intel SDM, "Signaling Interrupt Servicing Completion". */
+/*
+ * Intel SDM, "Signaling Interrupt Servicing Completion": level-triggered ones are
+ * broadcast. The I/O APIC here wants to hear of some others as well.
+ */
 static void lapic_eoi_broadcast(struct kvm_lapic *apic, u8 vector)
 {
-	struct kvm_vcpu *vcpu = apic->vcpu;
+	struct kvm_chips *chips = apic->vcpu->kvm->irqchip;
+	bool level = test_bit(vector % 32, lapic_bits(apic, APIC_TMR, vector));
 
-	if (!test_bit(vector % 32, lapic_bits(apic, APIC_TMR, vector)))
+	if (chips->ioapic) {
+		if (level || test_bit(vector, chips->ioapic_vectors))
+			ioapic_eoi(apic->vcpu, vector);
 		return;
-	if (lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI)
+	}
+	if (!level || (lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI))
 		return;
-	if (vcpu->kvm->irqchip->ioapic)
-		ioapic_eoi(vcpu, vector);
-	else if (routing_is_level(vcpu->kvm, vector))
-		vcpu_post_ioapic_eoi(vcpu, vector);
+	if (routing_is_level(apic->vcpu->kvm, vector))
+		vcpu_post_ioapic_eoi(apic->vcpu, vector);
 }
 
 void lapic_eoi(struct kvm_lapic *apic)
