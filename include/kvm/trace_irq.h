@@ -178,6 +178,61 @@ TRACE_EVENT(kvm_ack_irq,
 		  __entry->pin)
 );
 
+TRACE_EVENT(kvm_pic_set_irq,
+	TP_PROTO(unsigned int chip, unsigned int pin, u8 elcr, u8 imr, bool coalesced),
+	TP_ARGS(chip, pin, elcr, imr, coalesced),
+	TP_STRUCT__entry(
+		__field(u8, chip)
+		__field(u8, pin)
+		__field(u8, elcr)
+		__field(u8, imr)
+		__field(bool, coalesced)
+	),
+	TP_fast_assign(
+		__entry->chip = chip;
+		__entry->pin = pin;
+		__entry->elcr = elcr;
+		__entry->imr = imr;
+		__entry->coalesced = coalesced;
+	),
+	TP_printk("chip %u pin %u (%s%s)%s", __entry->chip, __entry->pin,
+		  __entry->elcr & (1 << __entry->pin) ? "level" : "edge",
+		  __entry->imr & (1 << __entry->pin) ? "|masked" : "",
+		  __entry->coalesced ? " (coalesced)" : "")
+);
+
+DECLARE_EVENT_CLASS(kvm_ioapic_entry,
+	TP_PROTO(u64 e, int pin, bool coalesced),
+	TP_ARGS(e, pin, coalesced),
+	TP_STRUCT__entry(
+		__field(u64, e)
+		__field(int, pin)
+		__field(bool, coalesced)
+	),
+	TP_fast_assign(
+		__entry->e = e;
+		__entry->pin = pin;
+		__entry->coalesced = coalesced;
+	),
+	TP_printk("pin %d dst 0x%x vec %u (mode %u|%s|%s%s)%s", __entry->pin,
+		  (u8)(__entry->e >> 56), (u8)__entry->e, (u32)(__entry->e >> 8) & 7,
+		  __entry->e & BIT(11) ? "logical" : "physical",
+		  __entry->e & BIT(15) ? "level" : "edge",
+		  __entry->e & BIT(16) ? "|masked" : "",
+		  __entry->coalesced ? " (coalesced)" : "")
+);
+
+DEFINE_EVENT(kvm_ioapic_entry, kvm_ioapic_set_irq,
+	TP_PROTO(u64 e, int pin, bool coalesced),
+	TP_ARGS(e, pin, coalesced)
+);
+
+/* A line that stays up through thousands of EOIs in a row fires later. */
+DEFINE_EVENT(kvm_ioapic_entry, kvm_ioapic_delayed_eoi_inj,
+	TP_PROTO(u64 e, int pin, bool coalesced),
+	TP_ARGS(e, pin, coalesced)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH
