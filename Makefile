@@ -86,7 +86,8 @@ test:
 	@scripts/test $(if $(MINUTES),--minutes $(MINUTES))
 
 demo:
-	@scripts/demo
+	@scripts/demo $(if $(VENDOR),--vendor $(VENDOR)) $(if $(KERNEL),--kernel $(KERNEL)) \
+		$(if $(STOCK),--stock)
 
 bench:
 	@scripts/bench $(if $(VENDOR),--vendor $(VENDOR)) $(if $(KERNEL),--kernel $(KERNEL))
@@ -108,7 +109,7 @@ help:
 	@echo '  make dkms-remove     back to the stock modules'
 	@echo '  scripts/switch       load own or stock modules, or say which are loaded'
 	@echo 'Try:'
-	@echo '  make demo            boot the lab and show first guests'
+	@echo '  make demo            a guest larger than its host, under Debian'"'"'s QEMU'
 	@echo '  make test            everything that must be green'
 	@echo '  make bench           costs of ours and stock, side by side'
 	@echo 'Develop:'

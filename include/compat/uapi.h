@@ -47,6 +47,11 @@ struct kvm_sregs2 {
 #endif
 static_assert(sizeof(struct kvm_sregs2) == 320);
 
+#ifndef KVM_CLOCK_REALTIME
+#define KVM_CLOCK_REALTIME		(1 << 2)
+#define KVM_CLOCK_HOST_TSC		(1 << 3)
+#endif
+
 /* struct kvm_vcpu_events: .triple_fault.pending is the byte behind .smi. */
 #ifndef KVM_VCPUEVENT_VALID_TRIPLE_FAULT
 #define KVM_VCPUEVENT_VALID_TRIPLE_FAULT	0x20

@@ -70,6 +70,8 @@ enum kvm_request {
 	KVM_REQ_SHUTDOWN,	/* triple fault found in software */
 	KVM_REQ_MMU_RELOAD,	/* the second-level root has changed */
 	KVM_REQ_UNHALT,
+	KVM_REQ_CLOCK,		/* write the guest's clock page */
+	KVM_REQ_STEAL,		/* write its steal time page */
 	KVM_REQ_APIC,		/* INIT or SIPI: .apic_events */
 	KVM_REQ_NMI,		/* .nmi_posted */
 	KVM_REQ_IOAPIC_EOI,	/* userspace's I/O APIC wants to know: .eoi_exit_vector */
@@ -176,6 +178,14 @@ struct kvm_vcpu {
 	struct kvm_vcpu_msrs msrs;	/* [t] */
 	u64 tsc_offset;			/* [t] */
 	u32 tsc_khz;			/* [t] rate the guest is told */
+	struct {
+		u64 clock;		/* [t] MSR_KVM_SYSTEM_TIME */
+		u64 steal;		/* [t] MSR_KVM_STEAL_TIME */
+		u64 run_delay;		/* [t] of the thread, when last reported */
+		bool clock_paused;	/* [t] PVCLOCK_GUEST_STOPPED is to be shown */
+		bool steal_away;	/* [t] the guest sees KVM_VCPU_PREEMPTED */
+		bool kicked;		/* [a] KVM_HC_KICK_CPU: the next halt ends at once */
+	} pv;
 	u64 pat;			/* [t] */
 	struct kvm_guest_fpu fpu;	/* [t] */
 	bool fpu_loaded;		/* [t] guest FPU registers are the thread's */

@@ -9,6 +9,7 @@
 
 #include <compat/uapi.h>
 #include <kvm/irqchip.h>
+#include <kvm/paravirt.h>
 #include <kvm/x86.h>
 #include "core.h"
 
@@ -32,8 +33,10 @@ static const struct cap {
 	{ .cap = KVM_CAP_USER_MEMORY, .value = 1 },
 	{ .cap = KVM_CAP_SET_TSS_ADDR, .value = 1 },
 	{ .cap = KVM_CAP_EXT_CPUID, .value = 1 },
+	{ .cap = KVM_CAP_CLOCKSOURCE, .value = 1 },
 	{ .cap = KVM_CAP_NR_VCPUS, .get = caps_nr_vcpus },
 	{ .cap = KVM_CAP_NR_MEMSLOTS, .value = KVM_SLOTS_MAX },
+	{ .cap = KVM_CAP_NOP_IO_DELAY, .value = 1 },
 	{ .cap = KVM_CAP_MP_STATE, .value = 1 },
 	{ .cap = KVM_CAP_COALESCED_MMIO, .value = KVM_COALESCED_MMIO_PAGE_OFFSET },
 	{ .cap = KVM_CAP_SYNC_MMU, .value = 1 },
@@ -46,6 +49,8 @@ static const struct cap {
 	{ .cap = KVM_CAP_SET_BOOT_CPU_ID, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD, .value = 1 },
 	{ .cap = KVM_CAP_SET_IDENTITY_MAP_ADDR, .value = 1 },
+	{ .cap = KVM_CAP_ADJUST_CLOCK, .value = KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME |
+						KVM_CLOCK_HOST_TSC },
 	{ .cap = KVM_CAP_INTERNAL_ERROR_DATA, .value = 1 },
 	{ .cap = KVM_CAP_VCPU_EVENTS, .value = 1 },
 	{ .cap = KVM_CAP_DEBUGREGS, .value = 1 },
@@ -56,6 +61,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_GET_TSC_KHZ, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPUS, .value = KVM_VCPUS_MAX },
 	{ .cap = KVM_CAP_TSC_DEADLINE_TIMER, .value = 1 },
+	{ .cap = KVM_CAP_KVMCLOCK_CTRL, .value = 1 },
 	{ .cap = KVM_CAP_SIGNAL_MSI, .value = 1 },
 	{ .cap = KVM_CAP_READONLY_MEM, .value = 1 },
 	{ .cap = KVM_CAP_IOAPIC_POLARITY_IGNORED, .value = 1 },
@@ -72,6 +78,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_COALESCED_PIO, .value = 1 },
 	{ .cap = KVM_CAP_EXCEPTION_PAYLOAD, .value = 1 },
 	{ .cap = KVM_CAP_LAST_CPU, .value = 1 },
+	{ .cap = KVM_CAP_STEAL_TIME, .get = steal_available },
 	{ .cap = KVM_CAP_SREGS2, .value = 1 },
 	{ .cap = KVM_CAP_XSAVE2, .value = sizeof(struct kvm_xsave) },
 	{ .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .value = 1 },

@@ -12,6 +12,7 @@
 #include <compat/file.h>
 #include <compat/fpu.h>
 #include <kvm/irqchip.h>
+#include <kvm/paravirt.h>
 #include <kvm/x86.h>
 #include "core.h"
 
@@ -260,6 +261,8 @@ static long vcpu_ioctl_devices(struct kvm_vcpu *vcpu, unsigned int ioctl, void _
 
 	if (r == -ENOTTY)
 		r = x86_state_ioctl(vcpu, ioctl, argp);
+	if (r == -ENOTTY)
+		r = paravirt_vcpu_ioctl(vcpu, ioctl);
 	return r == -ENOTTY ? -EINVAL : r;
 }
 

@@ -17,6 +17,7 @@
 
 #include <compat/file.h>
 #include <kvm/irqchip.h>
+#include <kvm/paravirt.h>
 #include "core.h"
 
 /* Where a VMM that says nothing wants its identity map; documented ABI. */
@@ -57,6 +58,7 @@ static void vm_init(struct kvm *kvm)
 	/* vcpus start at 0: their first entry flushes. */
 	atomic64_set(&kvm->tlb_gen, 1);
 	kvm->tsc_base = rdtsc();
+	clock_vm_init(kvm);
 	kvm->identity_map_addr = IDENTITY_MAP_DEFAULT;
 	INIT_LIST_HEAD(&kvm->list);
 }
@@ -253,6 +255,8 @@ static long vm_ioctl_devices(struct kvm *kvm, unsigned int ioctl, unsigned long 
 
 	if (r == -ENOTTY)
 		r = eventfd_vm_ioctl(kvm, ioctl, (void __user *)arg);
+	if (r == -ENOTTY)
+		r = paravirt_vm_ioctl(kvm, ioctl, (void __user *)arg);
 	return r;
 }
 

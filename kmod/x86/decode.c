@@ -383,8 +383,20 @@ static bool decode_unrelated(const struct decode_insn *insn, const struct decode
 	if (insn->map == MAP_0F && (insn->opcode & 0xfe) == 0xbc)
 		return insn->rep == 0xf3;			/* TZCNT, LZCNT */
 	if ((outer->flags & DF_GROUP) && outer->op == GROUP_7)
-		return !insn->mem && insn->rep;			/* the register forms of /5 */
+		/* The register forms of /0 to /3, and of /5. */
+		return !insn->mem && (insn->rep || !(insn->modrm & 0x20));
 	return false;
+}
+
+static int decode_simd(struct decode_insn *insn)
+{
+	insn->simd = decode_simd_find(insn);
+	if (!insn->simd)
+		return DECODE_OK;
+	if ((insn->simd->flags & SIMD_MEM) && !insn->mem)
+		return DECODE_UD;
+	insn->op = OP_SIMD;
+	return DECODE_OK;
 }
 
 int decode_insn(struct decode_insn *insn, const u8 *bytes, unsigned int count,
@@ -424,6 +436,8 @@ int decode_insn(struct decode_insn *insn, const u8 *bytes, unsigned int count,
 	insn->len = c.pos;
 	if (decode_unrelated(insn, outer))
 		return DECODE_OK;
+	if (e->op == OP_SIMD && !(flags & DF_GROUP))
+		return decode_simd(insn);
 	insn->op = e->op;
 	insn->dst = e->dst != OPD_NONE ? e->dst : outer->dst;
 	insn->src = e->src != OPD_NONE ? e->src : outer->src;

@@ -48,6 +48,11 @@ enum decode_op {
 	OP_IN, OP_OUT,
 	OP_MOV_FROM_CR, OP_MOV_TO_CR, OP_MOV_FROM_DR, OP_MOV_TO_DR,
 	OP_CLTS, OP_LMSW, OP_SMSW,
+	OP_MOV_SEG, OP_LOAD_FAR, OP_ENTER, OP_BOUND,
+	OP_JMP_FAR, OP_CALL_FAR, OP_RET_FAR, OP_IRET,
+	OP_SLDT, OP_STR, OP_LLDT, OP_LTR,
+	OP_SGDT, OP_SIDT, OP_LGDT, OP_LIDT,
+	OP_SIMD,	/* insn.simd says which */
 };
 
 enum decode_operand {
@@ -61,6 +66,7 @@ enum decode_operand {
 	OPD_ACC,	/* AL, AX, EAX, RAX */
 	OPD_MOFFS,	/* memory at the offset in the immediate */
 	OPD_S,		/* segment register in ModRM reg */
+	OPD_ZS,		/* segment register in opcode bits 5:3 */
 	OPD_IMM,
 	OPD_IMMU8,	/* the immediate's low byte, unsigned: ports, counts */
 	OPD_ONE,
@@ -107,7 +113,7 @@ struct decode_entry {
 };
 
 enum decode_group {
-	GROUP_1, GROUP_1A, GROUP_2, GROUP_3, GROUP_4, GROUP_5, GROUP_7,
+	GROUP_1, GROUP_1A, GROUP_2, GROUP_3, GROUP_4, GROUP_5, GROUP_6, GROUP_7,
 	GROUP_8, GROUP_9, GROUP_11, GROUP_COUNT,
 };
 
@@ -121,6 +127,28 @@ enum decode_map {
 };
 
 #define DECODE_NO_REG	0xff
+
+/* CPUID features an OP_SIMD instruction belongs to. */
+enum decode_simd_level { SIMD_MMX, SIMD_SSE, SIMD_SSE2, SIMD_SSE3 };
+
+enum decode_simd_flags {
+	SIMD_STORE = BIT(0),	/* r/m is the destination */
+	SIMD_ALIGNED = BIT(1),	/* memory must be 16-byte aligned */
+	SIMD_GPR = BIT(2),	/* a register r/m is a general one; 8 bytes with REX.W */
+	SIMD_HIGH = BIT(3),	/* the upper half of the register in reg */
+	SIMD_MERGE = BIT(4),	/* a load keeps the rest of the register */
+	SIMD_REG_MERGE = BIT(5),/* it does so only when r/m is a register */
+	SIMD_CROSS = BIT(6),	/* a register r/m gives its other half */
+	SIMD_MEM = BIT(7),	/* invalid with a register r/m */
+};
+
+struct decode_simd {
+	u8 opcode;
+	u8 prefix;		/* mandatory prefix, 0 if none */
+	u8 bytes;		/* moved */
+	u8 level;		/* enum decode_simd_level; SIMD_MMX: MMX registers */
+	u8 flags;		/* enum decode_simd_flags */
+};
 
 /* One decoded instruction; the caller's, no sharing. */
 struct decode_insn {
@@ -147,6 +175,7 @@ struct decode_insn {
 	bool opsize_prefix;	/* 66 */
 	bool mem;		/* ModRM r/m names memory */
 	bool rip_relative;
+	const struct decode_simd *simd;	/* of OP_SIMD */
 };
 
 /**
@@ -161,6 +190,9 @@ struct decode_insn {
  */
 int decode_insn(struct decode_insn *insn, const u8 *bytes, unsigned int count,
 		unsigned int mode);
+
+/* The move @insn (map 0F, opcode of an OP_SIMD entry) is, NULL: another instruction. */
+const struct decode_simd *decode_simd_find(const struct decode_insn *insn);
 
 /* The tables, decode_table.c. */
 extern const struct decode_entry decode_one[256];

@@ -46,6 +46,41 @@ static u16 emul_selector(struct exec *x, int seg)
 	return s.selector;
 }
 
+static void emul_get_segment(struct exec *x, int seg, struct kvm_segment *out)
+{
+	kvm_vendor->get_segment(container_of(x, struct kvm_emulator, exec)->vcpu, seg, out);
+}
+
+static void emul_get_table(struct exec *x, int table, struct kvm_dtable *out)
+{
+	kvm_vendor->get_table(container_of(x, struct kvm_emulator, exec)->vcpu, table, out);
+}
+
+static bool emul_has(struct exec *x, unsigned int feature)
+{
+	return x86_guest_has(container_of(x, struct kvm_emulator, exec)->vcpu, feature);
+}
+
+static void emul_xmm_read(struct exec *x, unsigned int reg, void *data)
+{
+	simd_xmm_read(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static void emul_xmm_write(struct exec *x, unsigned int reg, const void *data)
+{
+	simd_xmm_write(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static bool emul_mmx_read(struct exec *x, unsigned int reg, void *data)
+{
+	return simd_mmx_read(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static bool emul_mmx_write(struct exec *x, unsigned int reg, const void *data)
+{
+	return simd_mmx_write(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
 static u64 emul_get_cr(struct exec *x, int cr)
 {
 	struct kvm_vcpu *vcpu = container_of(x, struct kvm_emulator, exec)->vcpu;
@@ -103,12 +138,20 @@ static const struct exec_ops emul_ops = {
 	.read = mmio_read,
 	.write = mmio_write,
 	.exchange = mmio_exchange,
+	.mark = mmio_mark,
 	.segment = emul_segment,
+	.get_segment = emul_get_segment,
+	.get_table = emul_get_table,
 	.selector = emul_selector,
 	.get_cr = emul_get_cr,
 	.set_cr = emul_set_cr,
 	.get_dr = emul_get_dr,
 	.set_dr = emul_set_dr,
+	.has = emul_has,
+	.xmm_read = emul_xmm_read,
+	.xmm_write = emul_xmm_write,
+	.mmx_read = emul_mmx_read,
+	.mmx_write = emul_mmx_write,
 };
 
 static unsigned int emul_decode_mode(enum kvm_mode mode)
@@ -160,14 +203,18 @@ static void emul_begin(struct kvm_vcpu *vcpu)
 
 	mmio_reset(em);
 	em->seg_valid = 0;
-	x->insn.len = 0;
-	x->insn.mode = emul_decode_mode(mode);
+	if (x->insn.mode != emul_decode_mode(mode)) {
+		x->insn.mode = emul_decode_mode(mode);
+		em->decoded_bits = 0;
+	}
 	x->real = mode == KVM_MODE_REAL;
 	x->vm86 = mode == KVM_MODE_VM86;
 	x->cpl = x->real ? 0 : kvm_vendor->get_cpl(vcpu);
+	x->lma = vcpu_efer(vcpu) & EFER_LMA;
 	x->cr0 = vcpu_cr0(vcpu);
 	x->cr4 = vcpu_cr4(vcpu);
-	emul_load(vcpu);
+	x->rip = vcpu_rip(vcpu);
+	x->rflags = vcpu_rflags(vcpu);
 }
 
 int emul_fault(struct kvm_vcpu *vcpu)
@@ -339,6 +386,67 @@ static int emul_fetch(struct kvm_vcpu *vcpu)
 	return EXEC_DONE;
 }
 
+/* Has the CPU itself just fetched the instruction at RIP? */
+static bool emul_cpu_fetched(const struct kvm_exit *exit)
+{
+	if (exit->kind == KVM_FACT_MEMORY)
+		return exit->mem.access != KVM_ACCESS_EXEC && !exit->mem.walk;
+	return exit->kind == KVM_FACT_IO;
+}
+
+/* The quick way to the whole instruction, for most that are emulated. */
+static bool emul_fetch_quickly(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+{
+	struct kvm_emulator *em = vcpu->emul;
+
+	return em->exec.insn.mode == DECODE_64 && emul_cpu_fetched(exit) &&
+	       offset_in_page(em->exec.rip) <= PAGE_SIZE - EMUL_BYTES &&
+	       fetch_code(vcpu, em->exec.rip, em->bytes);
+}
+
+/* One memory operand, accessed at one place only. */
+static bool emul_has_one_operand(const struct decode_insn *insn)
+{
+	return (insn->op >= OP_ADD && insn->op <= OP_XLAT) || insn->op == OP_SIMD;
+}
+
+/* Remember what the CPU has found out about the access that made it exit. */
+static void emul_take_hint(struct kvm_emulator *em, const struct kvm_exit *exit)
+{
+	em->hint.access = 0;
+	if (exit->kind != KVM_FACT_MEMORY || exit->mem.walk ||
+	    exit->mem.access == KVM_ACCESS_EXEC || !emul_has_one_operand(&em->exec.insn))
+		return;
+	em->hint.access = exit->mem.access;
+	em->hint.gpa = exit->mem.gpa;
+	em->hint.gva = exit->mem.gva;
+	em->hint.gva_valid = exit->mem.gva_valid;
+}
+
+/* Do the bytes just fetched begin with the instruction decoded last, in the same mode? */
+static bool emul_decoded(const struct kvm_emulator *em)
+{
+	u64 bytes;
+
+	if (!em->decoded_bits)
+		return false;
+	memcpy(&bytes, em->bytes, sizeof(bytes));
+	return !((bytes ^ em->decoded) << (64 - em->decoded_bits));
+}
+
+static int emul_decode_bytes(struct kvm_emulator *em, unsigned int mode)
+{
+	struct decode_insn *insn = &em->exec.insn;
+	int r = decode_insn(insn, em->bytes, em->bytes_len, mode);
+
+	em->decoded_bits = 0;
+	if (r == DECODE_OK && insn->len <= sizeof(em->decoded)) {
+		em->decoded_bits = 8 * insn->len;
+		memcpy(&em->decoded, em->bytes, sizeof(em->decoded));
+	}
+	return r;
+}
+
 /* Fetch and decode the instruction at RIP into exec.insn. enum exec_result */
 static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
@@ -351,14 +459,17 @@ static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	if (exit->insn_bytes) {
 		em->bytes_len = min_t(unsigned int, exit->insn_bytes, DECODE_LEN_MAX);
 		memcpy(em->bytes, exit->insn, em->bytes_len);
-		r = decode_insn(&x->insn, em->bytes, em->bytes_len, mode);
+		r = emul_decode_bytes(em, mode);
+	} else if (emul_fetch_quickly(vcpu, exit)) {
+		em->bytes_len = DECODE_LEN_MAX;
+		r = likely(emul_decoded(em)) ? DECODE_OK : emul_decode_bytes(em, mode);
 	}
 	while (r == DECODE_SHORT) {
 		x->insn.mode = mode;
 		r = emul_fetch(vcpu);
 		if (r != EXEC_DONE)
 			return r;
-		r = decode_insn(&x->insn, em->bytes, em->bytes_len, mode);
+		r = emul_decode_bytes(em, mode);
 	}
 	if (r == DECODE_TOO_LONG)
 		return exec_raise_error(x, X86_TRAP_GP, 0);
@@ -366,6 +477,7 @@ static int emul_decode(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 		return exec_raise(x, X86_TRAP_UD);
 	em->bytes_len = x->insn.len;
 	emul_set_next_rip(x);
+	emul_take_hint(em, exit);
 	return EXEC_DONE;
 }
 
@@ -379,6 +491,37 @@ static bool emul_rep_must_stop(struct kvm_vcpu *vcpu)
 	       x86_events_pending(vcpu);
 }
 
+/* Segment and table registers the instruction has loaded. */
+static void emul_commit_segments(struct kvm_vcpu *vcpu)
+{
+	const struct exec *x = &vcpu->emul->exec;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		if (x->new_segs & BIT(i))
+			kvm_vendor->set_segment(vcpu, i, &x->new_seg[i]);
+	for (i = 0; i < 2; i++)
+		if (x->new_tables & BIT(i))
+			kvm_vendor->set_table(vcpu, i, &x->new_table[i]);
+	vcpu->emul->seg_valid = 0;
+}
+
+/* What an instruction does besides general registers and memory. */
+static void emul_commit_effects(struct kvm_vcpu *vcpu)
+{
+	const struct exec *x = &vcpu->emul->exec;
+	u32 shadow = kvm_vendor->get_shadow(vcpu);
+
+	if (x->effects & EXEC_MOV_SS)
+		kvm_vendor->set_shadow(vcpu, shadow | KVM_SHADOW_MOV_SS);
+	if (!(x->effects & EXEC_IRET))
+		return;
+	if (shadow & KVM_SHADOW_NMI)
+		kvm_vendor->set_shadow(vcpu, 0);
+	if (x->rflags & X86_EFLAGS_RF)
+		vcpu_set_rflags(vcpu, vcpu_rflags(vcpu) | X86_EFLAGS_RF);
+}
+
 /* The registers of one finished iteration or instruction take effect. */
 static void emul_retire(struct kvm_vcpu *vcpu, int result)
 {
@@ -386,8 +529,12 @@ static void emul_retire(struct kvm_vcpu *vcpu, int result)
 	u64 before = vcpu_rflags(vcpu);
 
 	emul_commit(vcpu);
+	if (unlikely(x->new_segs | x->new_tables))
+		emul_commit_segments(vcpu);
 	if (result == EXEC_DONE) {
 		x86_insn_done(vcpu, x->next_rip, x->rflags);
+		if (unlikely(x->effects))
+			emul_commit_effects(vcpu);
 		return;
 	}
 	if (x->rflags != before)
@@ -551,6 +698,9 @@ int emulate_insn(struct kvm_vcpu *vcpu, const struct kvm_exit *exit, u32 flags)
 	r = emul_decode(vcpu, exit);
 	if (r != EXEC_DONE)
 		return emul_result(vcpu, r);
+	if (move_possible(vcpu->emul) && move_emulate(vcpu, &r))
+		return r;
+	emul_load(vcpu);
 	return emul_start(vcpu);
 }
 
@@ -564,6 +714,10 @@ int emulate_resume(struct kvm_vcpu *vcpu)
 {
 	struct kvm_emulator *em = vcpu->emul;
 
+	if (em->phase == EMUL_MOVE) {
+		move_complete(vcpu);
+		return KVM_RESUME;
+	}
 	mmio_answer(vcpu);
 	if (mmio_next(vcpu) == KVM_TO_USER)
 		return KVM_TO_USER;
@@ -617,6 +771,7 @@ int emulator_vcpu_init(struct kvm_vcpu *vcpu)
 		return -ENOMEM;
 	em->vcpu = vcpu;
 	em->exec.ops = &emul_ops;
+	em->exec.intel = kvm_vendor->isa == KVM_ISA_VMX;
 	vcpu->emul = em;
 	return 0;
 }

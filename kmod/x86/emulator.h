@@ -15,12 +15,13 @@
 #include <kvm/vendor.h>
 #include "execute.h"
 
+#define EMUL_BYTES	16	/* room for an instruction's bytes, fetched in words */
 #define EMUL_LOG_BYTES	128	/* an iteration reads at most two operands of 64 bytes */
 #define EMUL_PIECES	24	/* 64 bytes across a page border, in device words, twice */
 #define EMUL_MMIO_MAX	8	/* bytes in one KVM_EXIT_MMIO */
 
 /* gwalk access: a descriptor-table or TSS access, supervisor whatever the CPL. */
-#define GWALK_IMPLICIT	BIT(8)
+#define GWALK_IMPLICIT	EXEC_IMPLICIT
 
 enum guestmem_kind {
 	GUESTMEM_NONE,		/* no slot: a device's, if anybody's */
@@ -48,6 +49,18 @@ enum emul_phase {
 	EMUL_IDLE,
 	EMUL_READ,		/* .reads is being answered; run the instruction again then */
 	EMUL_WRITE,		/* .writes is being handed out; registers are committed */
+	EMUL_MOVE,		/* move.c waits for its answer */
+};
+
+/*
+ * The access that made the guest exit: the CPU has translated it and checked its
+ * rights, so the emulator need not do that once more for an operand at the same place.
+ */
+struct emul_hint {
+	gpa_t gpa;
+	gva_t gva;
+	u32 access;		/* KVM_ACCESS_READ or _WRITE; 0: no hint */
+	bool gva_valid;
 };
 
 /* A port access userspace is working on. */
@@ -69,8 +82,12 @@ struct kvm_emulator {
 	struct exec_segment seg[6];
 	u32 seg_valid;		/* BIT(enum kvm_seg) read for this instruction */
 
-	u8 bytes[DECODE_LEN_MAX];	/* the instruction as fetched */
+	u8 bytes[EMUL_BYTES];	/* the instruction as fetched */
 	unsigned int bytes_len;
+	u64 decoded;		/* exec.insn is what these bytes decode to, */
+	u8 decoded_bits;	/* as many as these; 0: nothing */
+	struct emul_hint hint;
+	u8 move_size;		/* bytes move.c has asked for */
 
 	int phase;		/* enum emul_phase */
 	bool rep;		/* further iterations follow */
@@ -98,6 +115,7 @@ int guestmem_read_word(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 
 
 /* fetch.c */
 bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word);
+bool fetch_code(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes);
 
 /* emulate.c */
 void emul_load(struct kvm_vcpu *vcpu);		/* registers -> exec */
@@ -115,6 +133,11 @@ int mmio_read(struct exec *x, u64 linear, void *data, unsigned int len, u32 acce
 int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len);
 int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
 		  unsigned int len);
+/* Did the CPU fault at @linear, with rights that cover @access? */
+bool mmio_hinted(const struct kvm_emulator *em, u64 linear, u32 access);
+/* KVM_EXIT_MMIO: a write of @data, or a read if it is NULL. KVM_TO_USER */
+int mmio_exit(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data);
+int mmio_mark(struct exec *x, u64 linear, u32 old, u32 new);
 /* Read @len bytes the CPU itself would read (TSS): memory only. enum exec_result. */
 int mmio_read_system(struct exec *x, u64 linear, void *data, unsigned int len);
 /* Perform the writes to memory. EXEC_DONE, EXEC_RETRY or errno. */
@@ -124,6 +147,17 @@ int mmio_next(struct kvm_vcpu *vcpu);
 /* Userspace has answered the latest piece. */
 void mmio_answer(struct kvm_vcpu *vcpu);
 void mmio_reset(struct kvm_emulator *em);
+
+/* move.c */
+bool move_possible(const struct kvm_emulator *em);
+bool move_emulate(struct kvm_vcpu *vcpu, int *verdict);
+void move_complete(struct kvm_vcpu *vcpu);
+
+/* simd.c */
+void simd_xmm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);
+void simd_xmm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data);
+bool simd_mmx_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);
+bool simd_mmx_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data);
 
 /* pio.c */
 int pio_emulate(struct kvm_vcpu *vcpu);	/* IN, OUT, INS, OUTS in exec.insn */

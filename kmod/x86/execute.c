@@ -5,6 +5,7 @@
  * Checking", "Canonical Addressing".
  */
 #include <linux/string.h>
+#include <asm/cpufeatures.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include <kvm/vendor.h>
@@ -115,7 +116,7 @@ int exec_linear(struct exec *x, int seg, u64 offset, unsigned int len, bool writ
 	return EXEC_DONE;
 }
 
-static u64 exec_address(const struct exec *x)
+u64 exec_address(const struct exec *x)
 {
 	const struct decode_insn *insn = &x->insn;
 	u64 addr = (s64)insn->disp;
@@ -232,6 +233,9 @@ int exec_operand_value(struct exec *x, unsigned int kind, u64 *val)
 	case OPD_S:
 		*val = x->ops->selector(x, x->insn.reg & 7);
 		return EXEC_DONE;
+	case OPD_ZS:
+		*val = x->ops->selector(x, (x->insn.opcode >> 3) & 7);
+		return EXEC_DONE;
 	}
 	r = exec_operand_locate(x, &o, kind, false);
 	if (r == EXEC_DONE)
@@ -346,6 +350,8 @@ static int exec_movbe(struct exec *x)
 	u64 val, swapped = 0;
 	int r;
 
+	if (!x->ops->has(x, X86_FEATURE_MOVBE))
+		return exec_raise(x, X86_TRAP_UD);
 	r = exec_operand_locate(x, &dst, x->insn.dst, true);
 	if (r == EXEC_DONE)
 		r = exec_operand_value(x, x->insn.src, &val);
@@ -650,6 +656,8 @@ static int exec_dispatch(struct exec *x)
 	case OP_LODS:
 	case OP_SCAS:
 		return exec_string(x);
+	case OP_SIMD:
+		return exec_simd(x);
 	default:
 		return exec_stack(x);
 	}
@@ -663,6 +671,9 @@ int exec_insn(struct exec *x)
 	if (insn->lock && (!(insn->flags & DF_LOCK) || !insn->mem))
 		return exec_raise(x, X86_TRAP_UD);
 	x->pop_bias = 0;
+	x->effects = 0;
+	x->new_segs = 0;
+	x->new_tables = 0;
 	x->next_rip = x->rip + insn->len;
 	if (insn->mode != DECODE_64)
 		x->next_rip = (u32)x->next_rip;

@@ -30,25 +30,46 @@ struct exec_segment {
 
 struct exec;
 
+/* Besides enum kvm_access: the CPU's own access to a descriptor table or TSS. */
+#define EXEC_IMPLICIT	BIT(8)
+
 /*
  * Operations return enum exec_result (EXEC_DONE: fine) or an errno. Addresses
  * are linear, checked against the segment and not split at pages.
  */
 struct exec_ops {
-	/* @access: enum kvm_access to check; WRITE when the operand is written back later */
+	/*
+	 * @access: enum kvm_access to check, EXEC_IMPLICIT; WRITE when the operand is
+	 * written back later
+	 */
 	int (*read)(struct exec *x, u64 linear, void *data, unsigned int len, u32 access);
 	/* Checked now, performed when the instruction completes. */
 	int (*write)(struct exec *x, u64 linear, const void *data, unsigned int len);
 	/* The same, but only while memory still holds @old; one locked access. */
 	int (*exchange)(struct exec *x, u64 linear, const void *old, const void *data,
 			unsigned int len);
+	/* Change a descriptor's 32 bits from @old to @new, as the CPU marks what it loads. */
+	int (*mark)(struct exec *x, u64 linear, u32 old, u32 new);
 	const struct exec_segment *(*segment)(struct exec *x, int seg);
+	void (*get_segment)(struct exec *x, int seg, struct kvm_segment *out);
+	void (*get_table)(struct exec *x, int table, struct kvm_dtable *out);
 	u16 (*selector)(struct exec *x, int seg);
 	/* Registers with side effects; set_*: 0, or the vector to raise. */
 	u64 (*get_cr)(struct exec *x, int cr);
 	int (*set_cr)(struct exec *x, int cr, u64 val);
 	int (*get_dr)(struct exec *x, int dr, u64 *val);
 	int (*set_dr)(struct exec *x, int dr, u64 val);
+	bool (*has)(struct exec *x, unsigned int feature);	/* X86_FEATURE_* */
+	/* Registers of the thread's FPU state; false: an x87 exception is pending. */
+	void (*xmm_read)(struct exec *x, unsigned int reg, void *data);
+	void (*xmm_write)(struct exec *x, unsigned int reg, const void *data);
+	bool (*mmx_read)(struct exec *x, unsigned int reg, void *data);
+	bool (*mmx_write)(struct exec *x, unsigned int reg, const void *data);
+};
+
+enum exec_effect {
+	EXEC_MOV_SS = BIT(0),		/* interrupts wait for the next instruction */
+	EXEC_IRET = BIT(1),		/* NMIs are let in again; RF is what .rflags says */
 };
 
 /* One instruction in execution; belongs to one thread. */
@@ -62,7 +83,14 @@ struct exec {
 	u64 cr0, cr4;
 	u8 cpl;
 	bool real, vm86;	/* real mode; virtual-8086 mode */
+	bool lma;		/* IA-32e mode, compatibility mode included */
+	bool intel;		/* where the vendors' manuals differ, Intel's is followed */
 	u64 pop_bias;		/* POP to memory: RSP counts as already advanced */
+	/* What else takes effect when the instruction completes. */
+	u8 effects;		/* enum exec_effect */
+	u8 new_segs, new_tables;	/* BIT(enum kvm_seg), BIT(enum kvm_table) */
+	struct kvm_segment new_seg[8];
+	struct kvm_dtable new_table[2];
 	struct x86_fault fault;
 };
 
@@ -84,6 +112,8 @@ int exec_raise_error(struct exec *x, u8 vector, u32 error);
 int exec_linear(struct exec *x, int seg, u64 offset, unsigned int len, bool write,
 		u64 *linear);
 bool exec_canonical(const struct exec *x, u64 addr);
+/* Offset of the ModRM memory operand in its segment. */
+u64 exec_address(const struct exec *x);
 
 /* An operand of the instruction at hand; on the executing function's stack. */
 struct exec_operand {
@@ -106,6 +136,27 @@ int exec_operand_value(struct exec *x, unsigned int kind, u64 *val);
 int exec_string(struct exec *x);
 /* Stack and near control transfer. */
 int exec_stack(struct exec *x);
+unsigned int exec_stack_width(struct exec *x);
+void exec_stack_set_pointer(struct exec *x, u64 val);
+/* @len bytes below @top, above @bottom: offsets in the stack segment. */
+int exec_stack_write(struct exec *x, u64 top, const void *data, unsigned int len);
+int exec_stack_read(struct exec *x, u64 bottom, void *data, unsigned int len);
+/* Segment registers, descriptor tables. */
+int exec_segment(struct exec *x);
+/* Load @selector into a data or stack segment register, at completion. */
+int exec_segment_load(struct exec *x, int seg, u16 selector);
+/* The descriptor @selector names; @place: its linear address. enum exec_result */
+int exec_descriptor(struct exec *x, u16 selector, u32 desc[2], u64 *place);
+void exec_descriptor_unpack(const u32 desc[2], u16 selector, struct kvm_segment *s);
+/* The loaded descriptor becomes the segment register; its accessed bit is set. */
+int exec_segment_set(struct exec *x, int seg, const struct kvm_segment *s, const u32 desc[2],
+		     u64 place);
+/* A stack segment for privilege level @cpl. */
+int exec_segment_load_stack(struct exec *x, u16 selector, u8 cpl, u8 vector);
+/* JMP, CALL, RET and IRET to another code segment. */
+int exec_far(struct exec *x);
+/* MMX and SSE moves. */
+int exec_simd(struct exec *x);
 /* Control and debug registers. */
 int exec_control(struct exec *x);
 

@@ -9,36 +9,36 @@
 #include "alu.h"
 #include "execute.h"
 
-static unsigned int stack_width(struct exec *x)
+unsigned int exec_stack_width(struct exec *x)
 {
 	if (x->insn.mode == DECODE_64)
 		return 8;
 	return x->ops->segment(x, KVM_SS)->big ? 4 : 2;
 }
 
-static void stack_set_pointer(struct exec *x, u64 val)
+void exec_stack_set_pointer(struct exec *x, u64 val)
 {
-	exec_reg_write(x, KVM_RSP, stack_width(x), val);
+	exec_reg_write(x, KVM_RSP, exec_stack_width(x), val);
 }
 
 /* Room for @len bytes below @top, checked for writing. */
-static int stack_write(struct exec *x, u64 top, const void *data, unsigned int len)
+int exec_stack_write(struct exec *x, u64 top, const void *data, unsigned int len)
 {
 	u64 linear;
 	int r;
 
-	r = exec_linear(x, KVM_SS, (top - len) & alu_mask(stack_width(x)), len, true, &linear);
+	r = exec_linear(x, KVM_SS, (top - len) & alu_mask(exec_stack_width(x)), len, true, &linear);
 	if (r == EXEC_DONE)
 		r = x->ops->write(x, linear, data, len);
 	return r;
 }
 
-static int stack_read(struct exec *x, u64 bottom, void *data, unsigned int len)
+int exec_stack_read(struct exec *x, u64 bottom, void *data, unsigned int len)
 {
 	u64 linear;
 	int r;
 
-	r = exec_linear(x, KVM_SS, bottom & alu_mask(stack_width(x)), len, false, &linear);
+	r = exec_linear(x, KVM_SS, bottom & alu_mask(exec_stack_width(x)), len, false, &linear);
 	if (r == EXEC_DONE)
 		r = x->ops->read(x, linear, data, len, KVM_ACCESS_READ);
 	return r;
@@ -46,11 +46,24 @@ static int stack_read(struct exec *x, u64 bottom, void *data, unsigned int len)
 
 static int stack_push(struct exec *x, u64 val)
 {
-	int r = stack_write(x, x->gpr[KVM_RSP], &val, x->insn.opsize);
+	int r = exec_stack_write(x, x->gpr[KVM_RSP], &val, x->insn.opsize);
 
 	if (r == EXEC_DONE)
-		stack_set_pointer(x, x->gpr[KVM_RSP] - x->insn.opsize);
+		exec_stack_set_pointer(x, x->gpr[KVM_RSP] - x->insn.opsize);
 	return r;
+}
+
+static int stack_pop_segment(struct exec *x, u16 selector)
+{
+	int seg = (x->insn.opcode >> 3) & 7;
+	int r = exec_segment_load(x, seg, selector);
+
+	if (r != EXEC_DONE)
+		return r;
+	if (seg == KVM_SS)
+		x->effects |= EXEC_MOV_SS;
+	exec_stack_set_pointer(x, x->gpr[KVM_RSP] + x->insn.opsize);
+	return EXEC_DONE;
 }
 
 static int stack_pop_operand(struct exec *x)
@@ -60,15 +73,17 @@ static int stack_pop_operand(struct exec *x)
 	u64 val = 0;
 	int r;
 
-	r = stack_read(x, x->gpr[KVM_RSP], &val, size);
+	r = exec_stack_read(x, x->gpr[KVM_RSP], &val, size);
 	if (r != EXEC_DONE)
 		return r;
+	if (x->insn.dst == OPD_ZS)
+		return stack_pop_segment(x, val);
 	/* A destination addressed through RSP uses the new one. */
 	x->pop_bias = size;
 	r = exec_operand_locate(x, &dst, x->insn.dst, true);
 	if (r != EXEC_DONE)
 		return r;
-	stack_set_pointer(x, x->gpr[KVM_RSP] + size);
+	exec_stack_set_pointer(x, x->gpr[KVM_RSP] + size);
 	return exec_operand_store(x, &dst, val);
 }
 
@@ -79,11 +94,11 @@ static int stack_push_all(struct exec *x)
 	int i, r;
 
 	for (i = 0; i < 8; i++, top -= size) {
-		r = stack_write(x, top, &x->gpr[i], size);
+		r = exec_stack_write(x, top, &x->gpr[i], size);
 		if (r != EXEC_DONE)
 			return r;
 	}
-	stack_set_pointer(x, top);
+	exec_stack_set_pointer(x, top);
 	return EXEC_DONE;
 }
 
@@ -95,13 +110,13 @@ static int stack_pop_all(struct exec *x)
 
 	for (i = 7; i >= 0; i--, bottom += size) {
 		val = 0;
-		r = stack_read(x, bottom, &val, size);
+		r = exec_stack_read(x, bottom, &val, size);
 		if (r != EXEC_DONE)
 			return r;
 		if (i != KVM_RSP)
 			exec_reg_write(x, i, size, val);
 	}
-	stack_set_pointer(x, bottom);
+	exec_stack_set_pointer(x, bottom);
 	return EXEC_DONE;
 }
 
@@ -133,7 +148,7 @@ static int stack_pop_flags(struct exec *x)
 
 	if (stack_flags_denied(x))
 		return exec_raise_error(x, X86_TRAP_GP, 0);
-	r = stack_read(x, x->gpr[KVM_RSP], &val, x->insn.opsize);
+	r = exec_stack_read(x, x->gpr[KVM_RSP], &val, x->insn.opsize);
 	if (r != EXEC_DONE)
 		return r;
 	if (x->cpl <= stack_iopl(x))
@@ -142,19 +157,41 @@ static int stack_pop_flags(struct exec *x)
 		writable |= X86_EFLAGS_IOPL;
 	writable &= alu_mask(x->insn.opsize);
 	x->rflags = (x->rflags & ~writable) | (val & writable);
-	stack_set_pointer(x, x->gpr[KVM_RSP] + x->insn.opsize);
+	exec_stack_set_pointer(x, x->gpr[KVM_RSP] + x->insn.opsize);
 	return EXEC_DONE;
 }
 
 static int stack_leave(struct exec *x)
 {
 	u64 frame = x->gpr[KVM_RBP], val = 0;
-	int r = stack_read(x, frame, &val, x->insn.opsize);
+	int r = exec_stack_read(x, frame, &val, x->insn.opsize);
 
 	if (r != EXEC_DONE)
 		return r;
-	stack_set_pointer(x, frame + x->insn.opsize);
+	exec_stack_set_pointer(x, frame + x->insn.opsize);
 	exec_reg_write(x, KVM_RBP, x->insn.opsize, val);
+	return EXEC_DONE;
+}
+
+/* The frames of nested procedures are nobody's any more: level 0 only. */
+static int stack_enter(struct exec *x)
+{
+	unsigned int size = x->insn.opsize;
+	u64 frame = x->gpr[KVM_RSP] - size, top = frame - (u16)x->insn.imm, linear;
+	int r;
+
+	if (x->insn.imm2 & 31)
+		return EXEC_UNHANDLED;
+	r = exec_stack_write(x, x->gpr[KVM_RSP], &x->gpr[KVM_RBP], size);
+	/* Nothing is written at the new top of the stack: its segment is checked. */
+	if (r == EXEC_DONE)
+		r = exec_linear(x, KVM_SS, top & alu_mask(exec_stack_width(x)), size, true,
+				&linear);
+	if (r != EXEC_DONE)
+		return r;
+	frame &= alu_mask(exec_stack_width(x));
+	exec_reg_write(x, KVM_RBP, size, frame);
+	exec_stack_set_pointer(x, top);
 	return EXEC_DONE;
 }
 
@@ -186,12 +223,12 @@ static int stack_jump_operand(struct exec *x)
 static int stack_return(struct exec *x)
 {
 	u64 target = 0;
-	int r = stack_read(x, x->gpr[KVM_RSP], &target, x->insn.opsize);
+	int r = exec_stack_read(x, x->gpr[KVM_RSP], &target, x->insn.opsize);
 
 	if (r == EXEC_DONE)
 		r = stack_jump(x, target);
 	if (r == EXEC_DONE)
-		stack_set_pointer(x, x->gpr[KVM_RSP] + x->insn.opsize + x->insn.imm);
+		exec_stack_set_pointer(x, x->gpr[KVM_RSP] + x->insn.opsize + x->insn.imm);
 	return r;
 }
 
@@ -214,6 +251,8 @@ int exec_stack(struct exec *x)
 		return stack_push_flags(x);
 	case OP_POPF:
 		return stack_pop_flags(x);
+	case OP_ENTER:
+		return stack_enter(x);
 	case OP_LEAVE:
 		return stack_leave(x);
 	case OP_JMP:
@@ -222,6 +261,6 @@ int exec_stack(struct exec *x)
 	case OP_RET:
 		return stack_return(x);
 	default:
-		return exec_control(x);
+		return exec_segment(x);
 	}
 }

@@ -8,6 +8,7 @@
  * and entries the CPU has just used. Anything else is left to gwalk_translate().
  */
 #include <linux/nospec.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <kvm/memslot.h>
 #include <kvm/vm.h>
@@ -50,44 +51,90 @@ static __always_inline void __user *window_at(const struct window *w, gpa_t gpa)
 	return (void __user *)(w->hva + array_index_nospec(gpa - w->base, w->size));
 }
 
-/**
- * fetch_word() - four bytes of code at @linear, if that is quick
- * @vcpu: loaded, in 64-bit mode with paging
- * @linear: not within the last three bytes of a page
- * @word: the bytes, little-endian
- *
- * The CPU has just fetched and executed them: rights and reserved bits need no
- * second check, and accessed flags are set. Context: may sleep.
- * Return: true, or false: take the long way.
+/*
+ * Guest physical address of the code at @linear; the window is open. The CPU has
+ * just fetched and executed it: rights and reserved bits need no second check, and
+ * accessed flags are set.
  */
-bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
+static __always_inline bool fetch_walk(struct kvm_vcpu *vcpu, const struct window *w,
+				       u64 linear, gpa_t *code)
 {
 	gpa_t table = vcpu_cr3(vcpu) & PTE_ADDR, gpa;
 	unsigned int shift;
-	struct window w;
 	u64 entry, mask;
 
-	if ((vcpu_cr4(vcpu) & CR4_LA57) || !window_open(vcpu, &w))
-		return false;
 	for (shift = 39; ; shift -= 9) {
 		gpa = table + ((linear >> shift) & 511) * 8;
-		if (!window_has(&w, gpa))
-			goto out;
-		unsafe_get_user(entry, (u64 __user *)window_at(&w, gpa), out);
+		if (!window_has(w, gpa))
+			return false;
+		unsafe_get_user(entry, (u64 __user *)window_at(w, gpa), fault);
 		if (!(entry & PTE_PRESENT))
-			goto out;
+			return false;
 		table = entry & PTE_ADDR;
 		if (shift == 12 || (entry & PTE_LARGE))
 			break;
 	}
 	if (shift > 30)
-		goto out;
+		return false;
 	mask = (1ULL << shift) - 1;
-	gpa = (table & ~mask) | (linear & mask);
-	if (!window_has(&w, gpa))
+	*code = (table & ~mask) | (linear & mask);
+	return window_has(w, *code);
+
+fault:
+	return false;
+}
+
+/**
+ * fetch_word() - four bytes of code at @linear, if that is quick
+ * @vcpu: loaded, in 64-bit mode with paging
+ * @linear: of the instruction that made the guest exit; not within the last three
+ *	bytes of a page
+ * @word: the bytes, little-endian
+ *
+ * Context: may sleep. Return: true, or false: take the long way.
+ */
+bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
+{
+	struct window w;
+	gpa_t gpa;
+
+	if ((vcpu_cr4(vcpu) & CR4_LA57) || !window_open(vcpu, &w))
+		return false;
+	if (!fetch_walk(vcpu, &w, linear, &gpa))
 		goto out;
 	unsafe_get_user(*word, (u32 __user *)window_at(&w, gpa), out);
 	user_access_end();
+	return true;
+
+out:
+	user_access_end();
+	return false;
+}
+
+/**
+ * fetch_code() - a whole instruction's bytes at @linear, if that is quick
+ * @vcpu: loaded, in 64-bit mode with paging
+ * @linear: of the instruction that made the guest exit; not within the last 15
+ *	bytes of a page
+ * @bytes: EMUL_BYTES of code
+ *
+ * Context: may sleep. Return: true, or false: take the long way.
+ */
+bool fetch_code(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes)
+{
+	struct window w;
+	u64 low, high;
+	gpa_t gpa;
+
+	if ((vcpu_cr4(vcpu) & CR4_LA57) || !window_open(vcpu, &w))
+		return false;
+	if (!fetch_walk(vcpu, &w, linear, &gpa))
+		goto out;
+	unsafe_get_user(low, (u64 __user *)window_at(&w, gpa), out);
+	unsafe_get_user(high, (u64 __user *)window_at(&w, gpa + 8), out);
+	user_access_end();
+	memcpy(bytes, &low, 8);
+	memcpy(bytes + 8, &high, 8);
 	return true;
 
 out:

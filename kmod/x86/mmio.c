@@ -28,8 +28,30 @@ void mmio_reset(struct kvm_emulator *em)
 	em->device_seen = false;
 }
 
+/*
+ * Is [linear, linear + len) where the CPU faulted? Where the hardware does not say
+ * which linear address that was, the offset in the page has to do: the instruction
+ * has one memory operand.
+ */
+bool mmio_hinted(const struct kvm_emulator *em, u64 linear, u32 access)
+{
+	const struct emul_hint *hint = &em->hint;
+
+	if (access & ~(KVM_ACCESS_READ | KVM_ACCESS_WRITE) & ~KVM_ACCESS_USER)
+		return false;
+	if ((access & KVM_ACCESS_WRITE) && hint->access != KVM_ACCESS_WRITE)
+		return false;
+	if (hint->gva_valid)
+		return linear == hint->gva;
+	return !((linear ^ hint->gpa) & ~PAGE_MASK);
+}
+
 static int mmio_translate(struct kvm_emulator *em, u64 linear, u32 access, gpa_t *gpa)
 {
+	if (em->hint.access && mmio_hinted(em, linear, access)) {
+		*gpa = em->hint.gpa;
+		return EXEC_DONE;
+	}
 	if (em->exec.cpl == 3 && !(access & GWALK_IMPLICIT))
 		access |= KVM_ACCESS_USER;
 	return emul_translate(em, linear, access, gpa);
@@ -143,14 +165,14 @@ int mmio_read(struct exec *x, u64 linear, void *data, unsigned int len, u32 acce
 	return mmio_replay(em, data, len);
 }
 
-int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len)
+static int mmio_stage(struct kvm_emulator *em, u64 linear, const void *data, unsigned int len,
+		      u32 access)
 {
-	struct kvm_emulator *em = exec_emulator(x);
 	int r;
 
 	if (em->data_len + len > EMUL_LOG_BYTES)
 		return EXEC_UNHANDLED;
-	r = mmio_split(em, &em->writes, linear, em->data_len, len, KVM_ACCESS_WRITE, true);
+	r = mmio_split(em, &em->writes, linear, em->data_len, len, access, true);
 	if (r != EXEC_DONE)
 		return r;
 	memcpy(em->data + em->data_len, data, len);
@@ -158,18 +180,22 @@ int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len)
 	return EXEC_DONE;
 }
 
+int mmio_write(struct exec *x, u64 linear, const void *data, unsigned int len)
+{
+	return mmio_stage(exec_emulator(x), linear, data, len, KVM_ACCESS_WRITE);
+}
+
 /*
  * A locked access that lies in one piece of memory is done with a locked host
  * instruction. Split ones and a device's cannot be: the bus lock such an access
  * would take has no counterpart here.
  */
-int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
-		  unsigned int len)
+static int mmio_stage_locked(struct kvm_emulator *em, u64 linear, const void *old,
+			     const void *data, unsigned int len, u32 access)
 {
-	struct kvm_emulator *em = exec_emulator(x);
 	struct emul_piece *piece = &em->writes.piece[em->writes.count];
 	unsigned int before = em->writes.count;
-	int r = mmio_write(x, linear, data, len);
+	int r = mmio_stage(em, linear, data, len, access);
 
 	if (r != EXEC_DONE || em->writes.count != before + 1 || piece->device)
 		return r;
@@ -179,6 +205,18 @@ int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
 		memcpy(&piece->old, old, len);
 	}
 	return EXEC_DONE;
+}
+
+int mmio_exchange(struct exec *x, u64 linear, const void *old, const void *data,
+		  unsigned int len)
+{
+	return mmio_stage_locked(exec_emulator(x), linear, old, data, len, KVM_ACCESS_WRITE);
+}
+
+int mmio_mark(struct exec *x, u64 linear, u32 old, u32 new)
+{
+	return mmio_stage_locked(exec_emulator(x), linear, &old, &new, sizeof(new),
+				 KVM_ACCESS_WRITE | GWALK_IMPLICIT);
 }
 
 int mmio_read_system(struct exec *x, u64 linear, void *data, unsigned int len)
@@ -245,12 +283,31 @@ static struct emul_list *mmio_current(struct kvm_emulator *em)
 	return em->phase == EMUL_READ ? &em->reads : &em->writes;
 }
 
+int mmio_exit(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *data)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 val = 0;
+
+	if (data) {
+		memcpy(&val, data, len);
+		trace_kvm_mmio(KVM_TRACE_MMIO_WRITE, len, gpa, &val);
+	} else {
+		trace_kvm_mmio(KVM_TRACE_MMIO_READ_UNSATISFIED, len, gpa, NULL);
+	}
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = data != NULL;
+	memcpy(run->mmio.data, &val, sizeof(val));
+	vcpu->stat.mmio_exits++;
+	return KVM_TO_USER;
+}
+
 int mmio_next(struct kvm_vcpu *vcpu)
 {
 	struct kvm_emulator *em = vcpu->emul;
 	struct emul_list *list = mmio_current(em);
 	const struct emul_piece *piece;
-	struct kvm_run *run = vcpu->run;
 
 	for (; list->next < list->count; list->next++) {
 		piece = &list->piece[list->next];
@@ -262,21 +319,9 @@ int mmio_next(struct kvm_vcpu *vcpu)
 		return KVM_RESUME;
 	piece = &list->piece[list->next];
 	em->device_seen = true;
-	run->exit_reason = KVM_EXIT_MMIO;
-	run->mmio.phys_addr = piece->gpa;
-	run->mmio.len = piece->len;
-	run->mmio.is_write = em->phase == EMUL_WRITE;
-	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (em->phase == EMUL_WRITE) {
-		memcpy(run->mmio.data, em->data + piece->offset, piece->len);
-		trace_kvm_mmio(KVM_TRACE_MMIO_WRITE, piece->len, piece->gpa,
-			       em->data + piece->offset);
-	} else {
-		trace_kvm_mmio(KVM_TRACE_MMIO_READ_UNSATISFIED, piece->len, piece->gpa, NULL);
-	}
 	vcpu->pending_io = KVM_IO_MMIO;
-	vcpu->stat.mmio_exits++;
-	return KVM_TO_USER;
+	return mmio_exit(vcpu, piece->gpa, piece->len,
+			 em->phase == EMUL_WRITE ? em->data + piece->offset : NULL);
 }
 
 void mmio_answer(struct kvm_vcpu *vcpu)

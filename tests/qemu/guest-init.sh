@@ -112,6 +112,12 @@ do_serve() {
 	echo "guest: load ended with $?"
 }
 
+do_read() {
+	appear /dev/vda
+	load read /dev/vda "$1"
+	echo "guest: load ended with $?"
+}
+
 do_dirty() {
 	load dirty "$1" "$2"
 	echo "guest: load ended with $?"
@@ -123,14 +129,21 @@ for word in $(cat /proc/cmdline); do
 	do=*) jobs=$(echo "${word#do=}" | tr ',' ' ') ;;
 	esac
 done
+# The last lines must have left the machine before it stops.
+settle() {
+	usleep 300000
+}
+
 echo "guest: up"
 for job in $jobs; do
 	case $job in
-	reboot) reboot -f ;;
-	poweroff) poweroff -f ;;
+	reboot) settle; reboot -f ;;
+	poweroff) settle; poweroff -f ;;
 	*:*:*) do_"${job%%:*}" "$(echo "$job" | cut -d: -f2)" \
 			       "$(echo "$job" | cut -d: -f3)" ;;
+	*:*) do_"${job%%:*}" "${job#*:}" ;;
 	*) do_"$job" ;;
 	esac
 done
+settle
 poweroff -f

@@ -107,7 +107,7 @@ run_case() {
 	rm -rf $work
 	mkdir -p $work
 	limit=240
-	accel=kvm
+	accel=kvm${QEMU_IRQCHIP:+,kernel-irqchip=$QEMU_IRQCHIP}
 	helper=
 	pid=
 	begin=$(cut -d. -f1 /proc/uptime)

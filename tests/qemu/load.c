@@ -6,14 +6,18 @@
  *					another pattern each round
  *	load serve MB ROUNDS PORT	write once, verify ROUNDS times, answer
  *					requests for single dwords meanwhile
+ *	load read FILE COUNT		read that many blocks of 4 KiB, each for
+ *					itself and not from the page cache
  *	load ask ADDRESS PORT MB	ask until the server ends; check every
  *					answer, tell the latencies
  *
  * A request is a random 64-bit number; the answer is an index and the dword the
  * server has there, which the client can compute by itself.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -235,6 +239,26 @@ static int serve(unsigned long mb, unsigned long rounds, unsigned long port)
 	return memory_report(&memory);
 }
 
+static int read_blocks(const char *path, unsigned long count)
+{
+	int fd = open(path, O_RDONLY | O_DIRECT);
+	uint64_t sum = 0;
+	uint32_t *block;
+	unsigned long i;
+
+	if (fd < 0 || posix_memalign((void **)&block, PAGE, PAGE))
+		fail("cannot read");
+	for (i = 0; i < count; i++) {
+		if (pread(fd, block, PAGE, i * PAGE) != PAGE)
+			fail("cannot read");
+		sum += block[0] ^ block[PAGE_DWORDS - 1];
+	}
+	printf("load: blocks %lu read, sum %llu\n", count,
+	       (unsigned long long)sum);
+	close(fd);
+	return 0;
+}
+
 static int by_value(const void *left, const void *right)
 {
 	float a = *(const float *)left, b = *(const float *)right;
@@ -302,6 +326,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 4 && !strcmp(argv[1], "dirty"))
 		return dirty(number(argv[2], MAX_MB), number(argv[3], 1000));
+	if (argc == 4 && !strcmp(argv[1], "read"))
+		return read_blocks(argv[2], number(argv[3], 1 << 20));
 	if (argc == 5 && !strcmp(argv[1], "serve"))
 		return serve(number(argv[2], MAX_MB), number(argv[3], 1000),
 			     number(argv[4], 65535));

@@ -131,6 +131,74 @@ static void get_segment(struct kvm_vcpu *vcpu, int seg, struct kvm_segment *out)
 	*out = m.seg[seg];
 }
 
+static void set_segment(struct kvm_vcpu *vcpu, int seg, const struct kvm_segment *in)
+{
+	m.seg[seg] = *in;
+	if (seg == KVM_SS)
+		m.cpl = in->dpl;
+}
+
+static void get_table(struct kvm_vcpu *vcpu, int table, struct kvm_dtable *out)
+{
+	*out = m.table[table];
+}
+
+static void set_table(struct kvm_vcpu *vcpu, int table, const struct kvm_dtable *in)
+{
+	m.table[table] = *in;
+}
+
+void simd_xmm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data)
+{
+	memcpy(data, m.xmm[reg], 16);
+}
+
+void simd_xmm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data)
+{
+	memcpy(m.xmm[reg], data, 16);
+}
+
+bool simd_mmx_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data)
+{
+	if (!m.x87_pending)
+		memcpy(data, m.mmx[reg], 8);
+	return !m.x87_pending;
+}
+
+bool simd_mmx_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data)
+{
+	if (!m.x87_pending)
+		memcpy(m.mmx[reg], data, 8);
+	return !m.x87_pending;
+}
+
+/* No devices in the kernel, unless a test puts one there. */
+int (*kernel_device)(enum kvm_bus bus, bool write, gpa_t addr, unsigned int len, void *val);
+
+int bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len, void *val)
+{
+	return kernel_device ? kernel_device(bus, false, addr, len, val) : -EOPNOTSUPP;
+}
+
+int bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len,
+	      const void *val)
+{
+	u64 copy = 0;
+
+	memcpy(&copy, val, len);
+	return kernel_device ? kernel_device(bus, true, addr, len, &copy) : -EOPNOTSUPP;
+}
+
+int io_mmio_read(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, void *val)
+{
+	return bus_read(vcpu, KVM_BUS_MMIO, gpa, len, val);
+}
+
+int io_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *val)
+{
+	return bus_write(vcpu, KVM_BUS_MMIO, gpa, len, val);
+}
+
 static int get_cpl(struct kvm_vcpu *vcpu)
 {
 	return m.cpl;
@@ -149,6 +217,9 @@ static void set_shadow(struct kvm_vcpu *vcpu, u32 shadow)
 struct kvm_vendor_ops machine_vendor = {
 	.isa = KVM_ISA_VMX,
 	.get_segment = get_segment,
+	.set_segment = set_segment,
+	.get_table = get_table,
+	.set_table = set_table,
 	.get_cpl = get_cpl,
 	.get_shadow = get_shadow,
 	.set_shadow = set_shadow,
@@ -195,6 +266,7 @@ void machine_reset(enum kvm_mode mode)
 	device_slot.npages = DEVICE_SIZE >> PAGE_SHIFT;
 	device_slot.userspace_addr = (unsigned long)m.device;
 	slots.generation++;
+	kernel_device = NULL;
 	vcpu->kvm = &m.kvm;
 	vcpu->run = &m.run;
 	vcpu->pio_data = m.pio_page;
@@ -205,7 +277,7 @@ void machine_reset(enum kvm_mode mode)
 	vcpu->regs.rip = 0x1000;
 	vcpu->regs.cr0 = mode == KVM_MODE_REAL ? 0x10 : 0x11;
 	vcpu->regs.efer = mode == KVM_MODE_PROT64 ? EFER_LMA | EFER_NX | BIT(8) : 0;
-	vcpu->regs.cr4 = mode == KVM_MODE_PROT64 ? X86_CR4_PAE : 0;
+	vcpu->regs.cr4 = mode == KVM_MODE_PROT64 ? X86_CR4_PAE | X86_CR4_OSFXSR : 0;
 	next_table = TABLES;
 	emulator_vcpu_init(vcpu);
 }

@@ -8,6 +8,7 @@
 
 #include <kvm/x86.h>
 #include <kvm/vendor.h>
+#include <kvm/io.h>
 #include "emulator.h"
 
 #ifndef RAM_SIZE
@@ -32,6 +33,9 @@ struct machine {
 	enum kvm_mode mode;
 	int cpl;
 	u32 shadow;
+	struct kvm_dtable table[2];
+	u8 xmm[16][16], mmx[8][8];
+	bool x87_pending;
 	bool events;			/* x86_events_pending() */
 
 	/* What was queued to the guest; vector -1: nothing. */
@@ -43,6 +47,7 @@ struct machine {
 };
 
 extern struct machine m;
+extern int (*kernel_device)(enum kvm_bus bus, bool write, gpa_t addr, unsigned int len, void *val);
 extern struct kvm_vendor_ops machine_vendor;
 
 /* Back to reset: empty memory, flat segments, @mode without paging, RIP 0x1000. */

@@ -46,6 +46,55 @@ static void set_fs_base(unsigned long base)
 		     : "rcx", "r11", "memory");
 }
 
+/* The FPU state of a signal frame: FXSAVE's image, then the XSAVE header. */
+static uint64_t *fpu_components(fpregset_t fp)
+{
+	return (uint64_t *)((uint8_t *)fp + 512);
+}
+
+static void fpu_enter(fpregset_t fp)
+{
+	const struct native_state *s = step.state;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		memcpy(&fp->_xmm[i], s->xmm[i], 16);
+	memset(fp->_st, 0, sizeof(fp->_st));
+	for (i = 0; i < 8; i++)
+		memcpy(&fp->_st[i], s->mmx[i], 8);
+	fp->cwd = 0x37f;
+	fp->swd = 0;
+	fp->ftw = 0xff;		/* no register is empty */
+	*fpu_components(fp) |= 3;
+}
+
+static void fpu_leave(fpregset_t fp)
+{
+	struct native_state *s = step.state;
+	int i;
+
+	memset(s->xmm, 0, sizeof(s->xmm));
+	memset(s->mmx, 0, sizeof(s->mmx));
+	if (*fpu_components(fp) & 2)
+		for (i = 0; i < 16; i++)
+			memcpy(s->xmm[i], &fp->_xmm[i], 16);
+	if (*fpu_components(fp) & 1)
+		for (i = 0; i < 8; i++)
+			memcpy(s->mmx[i], &fp->_st[i], 8);
+}
+
+static void segments_leave(const greg_t *g)
+{
+	uint16_t *seg = step.state->seg;
+
+	asm volatile("mov %%es, %0" : "=m" (seg[0]));
+	asm volatile("mov %%ds, %0" : "=m" (seg[3]));
+	asm volatile("mov %%fs, %0" : "=m" (seg[4]));
+	asm volatile("mov %%gs, %0" : "=m" (seg[5]));
+	seg[1] = g[REG_CSGSFS];
+	seg[2] = (uint64_t)g[REG_CSGSFS] >> 48;
+}
+
 static void step_enter(greg_t *g)
 {
 	const struct native_state *s = step.state;
@@ -94,8 +143,11 @@ static void handler(int sig, siginfo_t *info, void *context)
 	}
 	if (!step.entered) {
 		step.entered = 1;
+		fpu_enter(uc->uc_mcontext.fpregs);
 		step_enter(g);
 	} else {
+		fpu_leave(uc->uc_mcontext.fpregs);
+		segments_leave(g);
 		step_leave(g);
 	}
 }
@@ -110,7 +162,8 @@ __attribute__((noinline)) void native_step(struct native_state *s, enum native_m
 		     "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 	step.state = NULL;
 	/* What memory operands and the kernel's own 32-bit code expect. */
-	asm volatile("mov %0, %%ds; mov %0, %%es; cld; fninit" : : "r" (DS_USER));
+	asm volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%gs; cld; fninit"
+		     : : "r" (DS_USER), "r" (0));
 }
 
 static bool install_handlers(void)
@@ -125,6 +178,7 @@ static bool install_handlers(void)
 
 	if (step.fs_base)
 		return true;
+	asm volatile("mov %0, %%ds; mov %0, %%es" : : "r" (DS_USER));
 	stack.ss_sp = malloc(stack.ss_size);
 	if (sigaltstack(&stack, NULL))
 		return false;

@@ -15,6 +15,8 @@
 struct native_state {
 	uint64_t gpr[16];
 	uint64_t rip, rflags;
+	uint8_t xmm[16][16], mmx[8][8];
+	uint16_t seg[6];	/* as left by the instruction, in the order of ModRM numbers */
 	int trap;		/* vector that ended it: 1 is a completed instruction */
 	uint64_t error, cr2;
 };

@@ -22,6 +22,20 @@ static u8 model[ARENA_SIZE], initial[ARENA_SIZE];
 
 /* --- struct exec_ops on the model's memory */
 
+/* The global descriptor table Linux gives every process, as far as CPL 3 can see it. */
+#define MODEL_GDT	0x7000000000UL
+
+static const u64 model_gdt[16] = {
+	[2] = 0x00af9b000000ffff,	/* kernel code */
+	[3] = 0x00cf93000000ffff,	/* kernel data */
+	[4] = 0x00cffb000000ffff,	/* user code, 32-bit */
+	[5] = 0x00cff3000000ffff,	/* user data */
+	[6] = 0x00affb000000ffff,	/* user code, 64-bit */
+	[15] = 0x0040f50000000000,	/* which CPU this is, for getcpu() */
+};
+
+static u8 model_xmm[16][16], model_mmx[8][8];
+
 static int model_check(struct exec *x, u64 linear, unsigned int len, bool write)
 {
 	u64 bad = linear;
@@ -39,8 +53,13 @@ static int model_check(struct exec *x, u64 linear, unsigned int len, bool write)
 
 static int model_read(struct exec *x, u64 linear, void *data, unsigned int len, u32 access)
 {
-	int r = model_check(x, linear, len, access & KVM_ACCESS_WRITE);
+	int r;
 
+	if (access & EXEC_IMPLICIT) {
+		memcpy(data, (const u8 *)model_gdt + (linear - MODEL_GDT), len);
+		return EXEC_DONE;
+	}
+	r = model_check(x, linear, len, access & KVM_ACCESS_WRITE);
 	if (r == EXEC_DONE)
 		memcpy(data, model + (linear - ARENA), len);
 	return r;
@@ -76,8 +95,6 @@ static const struct exec_segment *model_segment(struct exec *x, int seg)
 
 static u16 model_selector(struct exec *x, int seg)
 {
-	u16 sel;
-
 	switch (seg) {
 	case KVM_ES:
 	case KVM_DS:
@@ -86,13 +103,59 @@ static u16 model_selector(struct exec *x, int seg)
 		return 0x2b;
 	case KVM_CS:
 		return x->insn.mode == DECODE_64 ? 0x33 : 0x23;
-	case KVM_FS:
-		asm("mov %%fs, %0" : "=r" (sel));
-		return sel;
 	default:
-		asm("mov %%gs, %0" : "=r" (sel));
-		return sel;
+		return 0;
 	}
+}
+
+static int model_mark(struct exec *x, u64 linear, u32 old, u32 new)
+{
+	unit_fail(__FILE__, __LINE__, "a descriptor was to be changed");
+	return EXEC_DONE;
+}
+
+static void model_get_segment(struct exec *x, int seg, struct kvm_segment *out)
+{
+	u16 selector = seg < 6 ? model_selector(x, seg) : 0;
+
+	memset(out, 0, sizeof(*out));
+	out->unusable = !selector;
+	if (selector)
+		exec_descriptor_unpack((const u32 *)&model_gdt[selector / 8], selector, out);
+}
+
+static void model_get_table(struct exec *x, int table, struct kvm_dtable *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->base = MODEL_GDT;
+	out->limit = sizeof(model_gdt) - 1;
+}
+
+static bool model_has(struct exec *x, unsigned int feature)
+{
+	return true;
+}
+
+static void model_xmm_read(struct exec *x, unsigned int reg, void *data)
+{
+	memcpy(data, model_xmm[reg], 16);
+}
+
+static void model_xmm_write(struct exec *x, unsigned int reg, const void *data)
+{
+	memcpy(model_xmm[reg], data, 16);
+}
+
+static bool model_mmx_read(struct exec *x, unsigned int reg, void *data)
+{
+	memcpy(data, model_mmx[reg], 8);
+	return true;
+}
+
+static bool model_mmx_write(struct exec *x, unsigned int reg, const void *data)
+{
+	memcpy(model_mmx[reg], data, 8);
+	return true;
 }
 
 static u64 model_get_cr(struct exec *x, int cr)
@@ -104,10 +167,26 @@ static const struct exec_ops model_ops = {
 	.read = model_read,
 	.write = model_write,
 	.exchange = model_exchange,
+	.mark = model_mark,
 	.segment = model_segment,
+	.get_segment = model_get_segment,
+	.get_table = model_get_table,
 	.selector = model_selector,
 	.get_cr = model_get_cr,
+	.has = model_has,
+	.xmm_read = model_xmm_read,
+	.xmm_write = model_xmm_write,
+	.mmx_read = model_mmx_read,
+	.mmx_write = model_mmx_write,
 };
+
+static bool host_is_intel(void)
+{
+	u32 a = 0, b, c, d;
+
+	asm("cpuid" : "+a" (a), "=b" (b), "=c" (c), "=d" (d));
+	return b == 0x756e6547;
+}
 
 /* --- making instructions */
 
@@ -159,9 +238,15 @@ static bool testable(const struct decode_insn *insn)
 	case OP_MOV_TO_DR:
 	case OP_CLTS:
 	case OP_LMSW:
-	case OP_SMSW:		/* UMIP makes it a matter of the host kernel */
+	case OP_SMSW:		/* UMIP makes these a matter of the host kernel */
+	case OP_SGDT:
+	case OP_SIDT:
+	case OP_SLDT:
+	case OP_STR:
 	case OP_PUSHF:		/* IF and IOPL differ from the model's */
 		return false;
+	case OP_ENTER:
+		return !(insn->imm2 & 31);
 	case OP_CALL:
 	case OP_JMP:
 	case OP_RET:
@@ -177,10 +262,23 @@ static bool testable(const struct decode_insn *insn)
 
 static const struct decode_entry *random_opcode(struct program *p)
 {
+	static const u8 segment_opcodes[] = {
+		0x07, 0x17, 0x1f, 0x62, 0x8e, 0x9a, 0xa1, 0xa9, 0xb2, 0xb4, 0xb5, 0xc4, 0xc5, 0xc8,
+		0xca, 0xcb, 0xcf, 0xcf, 0xea, 0xff, 0x06, 0x0e, 0x16, 0x1e, 0xa0, 0xa8,
+	};
 	const struct decode_entry *e;
 	u8 opcode = unit_random();
 
-	switch (unit_below(8)) {
+	switch (unit_below(9)) {
+	case 8:		/* rare ones: segment registers and far transfers */
+		opcode = segment_opcodes[unit_below(sizeof(segment_opcodes))];
+		if (opcode >= 0xa0 && opcode < 0xb6) {
+			emit(p, 0x0f);
+			e = &decode_0f[opcode];
+		} else {
+			e = &decode_one[opcode];
+		}
+		break;
 	case 0:
 		emit(p, 0x0f);
 		emit(p, 0x38);
@@ -318,9 +416,73 @@ static void random_registers(struct native_state *s, unsigned int mode)
 			s->gpr[i] = i < 8 ? (u32)s->gpr[i] : 0;
 }
 
-static void prepare_operands(struct program *p, struct decode_insn *insn, struct native_state *s,
-			     u64 next_rip)
+/* Selectors of Linux's, some of them good for something at CPL 3. */
+static u16 random_selector(void)
 {
+	static const u16 selectors[] = {
+		0x23, 0x2b, 0x33, 0x23, 0x2b, 0x33, 0x2a, 0x30, 0, 3, 0x10, 0x18, 0x1b, 0x13,
+		0x43, 0x83, 0x88, 0x07, 0x0f, 0xffff, 0x31, 0x22,
+	};
+
+	return selectors[unit_below(sizeof(selectors) / sizeof(selectors[0]))];
+}
+
+static void poke(u64 at, u64 val, unsigned int size)
+{
+	if (at >= ARENA && at + size <= ARENA + ARENA_SIZE)
+		memcpy(initial + (at - ARENA), &val, size);
+}
+
+/* What segment loads and far returns find on the stack, behind their pointer or in a register. */
+static void prepare_selectors(struct program *p, struct decode_insn *insn, struct native_state *s,
+			      u64 target, u64 code)
+{
+	unsigned int size = insn->opsize;
+	u64 rsp = s->gpr[KVM_RSP];
+
+	if (unit_below(8) == 0)
+		code = random_value();
+	switch (insn->op) {
+	case OP_MOV_SEG:
+		if (insn->mem)
+			poke(target, random_selector(), 2);
+		else
+			s->gpr[insn->rm] = random_selector();
+		break;
+	case OP_POP:
+		poke(rsp, random_selector(), size);
+		break;
+	case OP_LOAD_FAR:
+	case OP_JMP_FAR:
+	case OP_CALL_FAR:
+		if (insn->src == OPD_IMM) {
+			u16 selector = random_selector();
+
+			memcpy(p->bytes + insn->len - 2 - size, &code, size);
+			memcpy(p->bytes + insn->len - 2, &selector, 2);
+			break;
+		}
+		poke(target, code, size);
+		poke(target + size, random_selector(), 2);
+		break;
+	case OP_RET_FAR:
+	case OP_IRET:
+		poke(rsp, code, size);
+		poke(rsp + size, random_selector(), size);
+		if (insn->op == OP_RET_FAR)
+			break;
+		poke(rsp + 2 * size, (unit_random() & 0x247fd5) | X86_EFLAGS_TF, size);
+		poke(rsp + 3 * size, random_target(), size);
+		poke(rsp + 4 * size, unit_below(4) ? 0x2b : random_selector(), size);
+		break;
+	}
+}
+
+static void prepare_operands(struct program *p, struct decode_insn *insn, struct native_state *s,
+			     u64 next_rip, u64 code)
+{
+	u64 target;
+
 	switch (insn->op) {
 	case OP_MOVS:
 	case OP_CMPS:
@@ -344,7 +506,9 @@ static void prepare_operands(struct program *p, struct decode_insn *insn, struct
 		aim(p, insn, s, ARENA + 64 + unit_below(ARENA_SIZE - 128), next_rip);
 		return;
 	}
-	aim(p, insn, s, random_target(), next_rip);
+	target = random_target();
+	aim(p, insn, s, target, next_rip);
+	prepare_selectors(p, insn, s, target, code);
 	/* Make compare-and-exchange succeed now and then. */
 	if (insn->op == OP_CMPXCHG && insn->base != KVM_RAX && insn->base != DECODE_NO_REG &&
 	    unit_below(2)) {
@@ -438,6 +602,10 @@ static void compare_fault(const struct program *p, const struct exec *x, int r,
 	/* CPUs differ in the order of CALL's push and its check of the target. */
 	if (x->fault.vector != cpu->trap && x->insn.op == OP_CALL)
 		return;
+	/* Likewise in far returns: the rest of the stack frame or the selector first. */
+	if (x->fault.vector != cpu->trap &&
+	    (x->insn.op == OP_RET_FAR || x->insn.op == OP_IRET || x->insn.op == OP_CALL_FAR))
+		return;
 	if (x->fault.vector != cpu->trap) {
 		report(p, &x->insn, "vector", x->fault.vector, cpu->trap);
 		return;
@@ -445,11 +613,12 @@ static void compare_fault(const struct program *p, const struct exec *x, int r,
 	/* A wild address may meet the kernel's memory, which is present. */
 	if (cpu->cr2 - ARENA + NATIVE_PAGE > ARENA_SIZE + 2 * NATIVE_PAGE)
 		return;
-	if (cpu->trap == X86_TRAP_PF && x->fault.error != cpu->error)
+	if (x->fault.has_error && x->fault.error != cpu->error)
 		report(p, &x->insn, "error code", x->fault.error, cpu->error);
 	/* Which of two bad operands is met first differs between CPUs. */
 	else if (cpu->trap == X86_TRAP_PF && x->fault.cr2 != cpu->cr2 &&
-		 x->insn.op != OP_MOVS && x->insn.op != OP_CMPS)
+		 x->insn.op != OP_MOVS && x->insn.op != OP_CMPS &&
+		 x->insn.op != OP_RET_FAR && x->insn.op != OP_IRET)
 		report(p, &x->insn, "CR2", x->fault.cr2, cpu->cr2);
 }
 
@@ -463,6 +632,26 @@ static void compare_state(const struct program *p, const struct exec *x, int r,
 	u64 flags = COMPARED_FLAGS & ~undefined_flags(&x->insn, before);
 	u64 rip = r == EXEC_REP ? x->rip : x->next_rip;
 	unsigned int i;
+	u16 sel;
+
+	/* No trap right behind a load of SS: the NOP there is executed as well. */
+	if (x->effects & EXEC_MOV_SS)
+		rip++;
+	for (i = 0; i < 6; i++) {
+		sel = x->new_segs & BIT(i) ? x->new_seg[i].selector :
+					     model_selector((struct exec *)x, i);
+		/* Signal delivery makes every null selector 0. */
+		if (sel != cpu->seg[i] && (sel | cpu->seg[i]) > 3)
+			report(p, &x->insn, "a selector", sel, cpu->seg[i]);
+	}
+	for (i = 0; i < (x->insn.mode == DECODE_64 ? 16 : 8); i++)
+		if (memcmp(model_xmm[i], cpu->xmm[i], 16))
+			report(p, &x->insn, "an XMM register", *(u64 *)model_xmm[i],
+			       *(u64 *)cpu->xmm[i]);
+	for (i = 0; i < 8; i++)
+		if (memcmp(model_mmx[i], cpu->mmx[i], 8))
+			report(p, &x->insn, "an MMX register", *(u64 *)model_mmx[i],
+			       *(u64 *)cpu->mmx[i]);
 
 	for (i = 0; i < (x->insn.mode == DECODE_64 ? 16 : 8); i++)
 		if (x->gpr[i] != cpu->gpr[i])
@@ -478,7 +667,10 @@ static bool run_one(unsigned int mode)
 {
 	struct native_state before, cpu;
 	struct decode_insn insn;
-	struct exec x = { .ops = &model_ops, .cpl = 3 };
+	struct exec x = {
+		.ops = &model_ops, .cpl = 3, .lma = true, .cr4 = X86_CR4_OSFXSR,
+		.intel = host_is_intel(),
+	};
 	struct program p;
 	unsigned int i;
 	int r;
@@ -491,10 +683,18 @@ static bool run_one(unsigned int mode)
 	}
 	random_registers(&before, mode);
 	before.rip = native_code_rip(mode, 256);
-	prepare_operands(&p, &insn, &before, before.rip + insn.len);
+	prepare_operands(&p, &insn, &before, before.rip + insn.len,
+			 native_code_rip(mode, 512));
 	memcpy(arena, initial, ARENA_SIZE);
 	memcpy(model, initial, ARENA_SIZE);
 	memcpy(native_code(mode) + 256, p.bytes, 15);
+	native_code(mode)[256 + insn.len] = 0x90;
+	for (i = 0; i < sizeof(before.xmm); i++)
+		before.xmm[i / 16][i % 16] = unit_random();
+	for (i = 0; i < sizeof(before.mmx); i++)
+		before.mmx[i / 8][i % 8] = unit_random();
+	memcpy(model_xmm, before.xmm, sizeof(model_xmm));
+	memcpy(model_mmx, before.mmx, sizeof(model_mmx));
 	cpu = before;
 	native_step(&cpu, mode);
 	/* #AC: the host kernel has it on for a few; nothing to compare. */
@@ -509,6 +709,9 @@ static bool run_one(unsigned int mode)
 	if (cpu.trap != 1) {
 		/* A jump elsewhere faults there, after it was done. */
 		if (cpu.rip != before.rip)
+			return false;
+		/* AMD's ENTER tries to write at the new top of the stack; others do not. */
+		if (insn.op == OP_ENTER && r == EXEC_DONE && cpu.trap == X86_TRAP_PF)
 			return false;
 		compare_fault(&p, &x, r, &cpu);
 	} else if (r != EXEC_DONE && r != EXEC_REP) {

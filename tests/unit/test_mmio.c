@@ -305,3 +305,160 @@ TEST(userspace_moves_rip)
 	CHECK_EQ(gpr(RAX), 1);
 	CHECK_EQ(rip(), 0x2000);
 }
+
+/* --- the short way of move.c and the general one agree */
+
+struct outcome {
+	struct kvm_vcpu_regs regs;
+	struct access seen;
+	unsigned int accesses;
+	int vector;
+};
+
+static void run_move(const u8 *code, const struct kvm_vcpu_regs *regs, const struct kvm_exit *exit,
+		     struct outcome *out)
+{
+	start(KVM_MODE_PROT64);
+	m.vcpu.regs = *regs;
+	machine_code(code, 15);
+	accesses = 0;
+	CHECK_EQ(serve(emulate_insn(&m.vcpu, exit, 0)), KVM_RESUME);
+	out->regs = m.vcpu.regs;
+	out->seen = seen[0];
+	out->accesses = accesses;
+	out->vector = m.vector;
+}
+
+static bool random_move(u8 *code)
+{
+	static const u8 one[] = { 0x88, 0x89, 0x8a, 0x8b, 0xc6, 0xc7, 0x63 };
+	static const u8 two[] = { 0xb6, 0xb7, 0xbe, 0xbf, 0xc3 };
+	struct decode_insn insn;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < 15; i++)
+		code[i] = unit_random();
+	if (!unit_below(4))
+		code[n++] = 0x66;
+	if (unit_below(2))
+		code[n++] = 0x40 | unit_below(16);
+	if (unit_below(2)) {
+		code[n++] = one[unit_below(sizeof(one))];
+	} else {
+		code[n++] = 0x0f;
+		code[n++] = two[unit_below(sizeof(two))];
+	}
+	code[n] &= 0x3f;		/* [register], mostly */
+	if (code[n - 1] == 0xc6 || code[n - 1] == 0xc7)
+		code[n] &= 7;
+	return decode_insn(&insn, code, 15, DECODE_64) == DECODE_OK && insn.mem &&
+	       insn.base != DECODE_NO_REG && insn.index == DECODE_NO_REG;
+}
+
+TEST(move_agrees)
+{
+	struct kvm_vcpu_regs regs;
+	struct kvm_exit exit;
+	struct outcome general, quick;
+	unsigned int i, j, done = 0;
+	u8 code[15];
+
+	for (i = 0; i < 20000; i++) {
+		if (!random_move(code))
+			continue;
+		start(KVM_MODE_PROT64);
+		regs = m.vcpu.regs;
+		for (j = 0; j < 16; j++)
+			regs.gpr[j] = DEVICE_GPA + unit_below(2 * PAGE_SIZE - 8);
+		done++;
+		memset(&exit, 0, sizeof(exit));
+		run_move(code, &regs, &exit, &general);
+		exit.kind = KVM_FACT_MEMORY;
+		exit.mem.gpa = general.seen.addr;
+		exit.mem.access = general.seen.write ? KVM_ACCESS_WRITE : KVM_ACCESS_READ;
+		exit.mem.gva_valid = unit_below(2);
+		exit.mem.gva = general.seen.addr;
+		run_move(code, &regs, &exit, &quick);
+		CHECK_EQ(quick.accesses, general.accesses);
+		CHECK_EQ(quick.vector, general.vector);
+		CHECK_EQ(quick.seen.addr, general.seen.addr);
+		CHECK_EQ(quick.seen.len, general.seen.len);
+		CHECK_EQ(quick.seen.write, general.seen.write);
+		CHECK(!general.seen.write || !memcmp(quick.seen.data, general.seen.data, 8));
+		CHECK(!memcmp(quick.regs.gpr, general.regs.gpr, sizeof(regs.gpr)));
+		CHECK_EQ(quick.regs.rip, general.regs.rip);
+		CHECK_EQ(quick.regs.rflags, general.regs.rflags);
+	}
+	CHECK(done > 1000);
+}
+
+/* What the CPU said about another access than the one at hand is not believed. */
+TEST(move_elsewhere)
+{
+	struct kvm_exit exit = {
+		.kind = KVM_FACT_MEMORY,
+		.mem = { .gpa = DEVICE_GPA + 0x18, .access = KVM_ACCESS_READ },
+	};
+
+	start(KVM_MODE_PROT64);
+	gpr(RSI) = DEVICE_GPA + 0x20;
+	CODE(0x8b, 0x06);				/* mov eax, [rsi] */
+	accesses = 0;
+	CHECK_EQ(serve(emulate_insn(&m.vcpu, &exit, 0)), KVM_RESUME);
+	check_access(0, false, DEVICE_GPA + 0x20, 4);
+	rip() = 0x1000;
+	CODE(0x89, 0x06);				/* a write, and the fault was a read */
+	gpr(RSI) = ROM_GPA + 0x18;
+	exit.mem.gpa = DEVICE_GPA + 0x18;
+	accesses = 0;
+	CHECK_EQ(serve(emulate_insn(&m.vcpu, &exit, 0)), KVM_RESUME);
+	check_access(0, true, ROM_GPA + 0x18, 4);
+}
+
+/* --- MMX and SSE */
+
+TEST(simd)
+{
+	start(KVM_MODE_PROT64);
+	gpr(RBX) = DEVICE_GPA + 8;
+	CODE(0x0f, 0x10, 0x03);				/* movups xmm0, [rbx] */
+	memset(m.xmm[0], 0xcc, 16);
+	CHECK_EQ(run(), KVM_RESUME);
+	CHECK_EQ(accesses, 2);
+	check_access(0, false, DEVICE_GPA + 8, 8);
+	check_access(1, false, DEVICE_GPA + 16, 8);
+	CHECK(!memcmp(m.xmm[0], &answer, 8) && !memcmp(m.xmm[0] + 8, &answer, 8));
+	rip() = 0x1000;
+	CODE(0x0f, 0x29, 0x0b);				/* movaps [rbx], xmm1: not aligned */
+	CHECK_EQ(run(), KVM_RESUME);
+	CHECK_EQ(m.vector, X86_TRAP_GP);
+	CHECK_EQ(accesses, 0);
+	m.vector = -1;
+	gpr(RBX) = DEVICE_GPA;
+	memset(m.xmm[1], 0x5b, 16);
+	run();
+	CHECK_EQ(accesses, 2);
+	check_access(1, true, DEVICE_GPA + 8, 8);
+	CHECK_EQ(seen[1].data[7], 0x5b);
+	rip() = 0x1000;
+	m.x87_pending = true;
+	CODE(0x0f, 0x7f, 0x13);				/* movq [rbx], mm2 */
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_MF);
+	m.x87_pending = false;
+	m.vcpu.regs.cr0 |= X86_CR0_TS;
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_NM);
+	m.vcpu.regs.cr0 |= X86_CR0_EM;
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_UD);
+	m.vcpu.regs.cr0 &= ~(u64)(X86_CR0_TS | X86_CR0_EM);
+	m.vcpu.regs.cr4 &= ~(u64)X86_CR4_OSFXSR;
+	m.vector = -1;
+	run();						/* MMX does not mind */
+	CHECK_EQ(m.vector, -1);
+	rip() = 0x1000;
+	CODE(0x0f, 0x10, 0x03);
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_UD);
+}

@@ -30,6 +30,8 @@ extern u64 answer;			/* what MMIO reads return, from the lowest byte on */
 extern void (*meddle)(void);		/* what else userspace does at an exit */
 
 void start(enum kvm_mode mode);
+/* Serve device exits until the instruction lets go of the CPU; its verdict. */
+int serve(int r);
 /* Emulate at RIP and serve exits until the emulator lets go; its verdict. */
 int run(void);
 /* Run until RIP has left @rip, as a CPU that exits again at the same instruction would. */

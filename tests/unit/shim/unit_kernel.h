@@ -65,11 +65,13 @@ struct list_head { struct list_head *next, *prev; };
 struct rcu_head { int unused; };
 struct work_struct { int unused; };
 struct lockdep_map { int unused; };
+struct rcuwait { int unused; };
 struct hrtimer { int unused; };
 struct file;
 typedef struct { int unused; } rwlock_t, spinlock_t, raw_spinlock_t, wait_queue_head_t;
 typedef s64 ktime_t;
 typedef struct { int value; } refcount_t;
+typedef struct { int value; } atomic_t;
 typedef struct { long value; } atomic_long_t, atomic64_t;
 struct module;
 struct dentry;
@@ -77,6 +79,7 @@ struct page;
 struct pid;
 struct mm_struct;
 
+#define rcu_access_pointer(p)	(p)
 #define lockdep_assert_held(l)	do { } while (0)
 #define smp_wmb()		do { } while (0)
 #define smp_load_acquire(p)	(*(p))
@@ -137,13 +140,22 @@ extern bool unit_signal_pending;
 /* asm/trapnr.h, asm/msr-index.h, asm/cpufeatures.h: architectural numbers */
 #define X86_TRAP_DE	0
 #define X86_TRAP_DB	1
+#define X86_TRAP_BR	5
 #define X86_TRAP_UD	6
+#define X86_TRAP_NM	7
+#define X86_TRAP_NP	11
 #define X86_TRAP_SS	12
 #define X86_TRAP_GP	13
 #define X86_TRAP_PF	14
+#define X86_TRAP_MF	16
 #define EFER_LMA	(1 << 10)
 #define EFER_NX		(1 << 11)
+#define X86_FEATURE_MMX	(0 * 32 + 23)
+#define X86_FEATURE_XMM	(0 * 32 + 25)
+#define X86_FEATURE_XMM2 (0 * 32 + 26)
 #define X86_FEATURE_GBPAGES (1 * 32 + 26)
+#define X86_FEATURE_XMM3 (4 * 32 + 0)
+#define X86_FEATURE_MOVBE (4 * 32 + 22)
 
 #include <asm/processor-flags.h>
 #include <linux/kvm.h>
