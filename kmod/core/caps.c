@@ -8,6 +8,7 @@
 #include <asm/cpufeature.h>
 
 #include <compat/uapi.h>
+#include <kvm/irqchip.h>
 #include <kvm/paravirt.h>
 #include <kvm/x86.h>
 #include "core.h"
@@ -27,6 +28,7 @@ static const struct cap {
 	int value;
 	int (*get)(void);	/* used instead of .value where it is set */
 } caps[] = {
+	{ .cap = KVM_CAP_IRQCHIP, .value = 1 },
 	{ .cap = KVM_CAP_HLT, .value = 1 },
 	{ .cap = KVM_CAP_USER_MEMORY, .value = 1 },
 	{ .cap = KVM_CAP_SET_TSS_ADDR, .value = 1 },
@@ -40,8 +42,11 @@ static const struct cap {
 	{ .cap = KVM_CAP_SYNC_MMU, .value = 1 },
 	{ .cap = KVM_CAP_DESTROY_MEMORY_REGION_WORKS, .value = 1 },
 	{ .cap = KVM_CAP_USER_NMI, .value = 1 },
+	{ .cap = KVM_CAP_IRQ_ROUTING, .value = KVM_GSI_MAX },
+	{ .cap = KVM_CAP_IRQ_INJECT_STATUS, .value = 1 },
 	{ .cap = KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, .value = 1 },
 	{ .cap = KVM_CAP_MCE, .value = KVM_MCE_BANKS_MAX },
+	{ .cap = KVM_CAP_SET_BOOT_CPU_ID, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD, .value = 1 },
 	{ .cap = KVM_CAP_SET_IDENTITY_MAP_ADDR, .value = 1 },
 	{ .cap = KVM_CAP_ADJUST_CLOCK, .value = KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME |
@@ -55,13 +60,19 @@ static const struct cap {
 	{ .cap = KVM_CAP_XCRS, .get = caps_xcrs },
 	{ .cap = KVM_CAP_GET_TSC_KHZ, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPUS, .value = KVM_VCPUS_MAX },
+	{ .cap = KVM_CAP_TSC_DEADLINE_TIMER, .value = 1 },
 	{ .cap = KVM_CAP_KVMCLOCK_CTRL, .value = 1 },
+	{ .cap = KVM_CAP_SIGNAL_MSI, .value = 1 },
 	{ .cap = KVM_CAP_READONLY_MEM, .value = 1 },
+	{ .cap = KVM_CAP_IOAPIC_POLARITY_IGNORED, .value = 1 },
 	{ .cap = KVM_CAP_ENABLE_CAP_VM, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD_NO_LENGTH, .value = 1 },
 	{ .cap = KVM_CAP_CHECK_EXTENSION_VM, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD_ANY_LENGTH, .value = 1 },
+	{ .cap = KVM_CAP_SPLIT_IRQCHIP, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPU_ID, .value = KVM_VCPU_ID_MAX },
+	{ .cap = KVM_CAP_X2APIC_API, .value = KVM_X2APIC_API_USE_32BIT_IDS |
+					      KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
 	{ .cap = KVM_CAP_IMMEDIATE_EXIT, .value = 1 },
 	{ .cap = KVM_CAP_GET_MSR_FEATURES, .value = 1 },
 	{ .cap = KVM_CAP_COALESCED_PIO, .value = 1 },
@@ -95,11 +106,23 @@ static int enable_triple_fault_event(struct kvm *kvm, const struct kvm_enable_ca
 	return 0;
 }
 
+static int enable_split_irqchip(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	return irqchip_enable_split(kvm, cap->args[0]);
+}
+
+static int enable_x2apic_api(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	return irqchip_enable_x2apic_api(kvm, cap->args[0]);
+}
+
 /* What a VM's KVM_ENABLE_CAP knows. Handlers check .args themselves. */
 static const struct cap_enable {
 	u32 cap;
 	int (*enable)(struct kvm *kvm, const struct kvm_enable_cap *cap);
 } cap_enables[] = {
+	{ KVM_CAP_SPLIT_IRQCHIP, enable_split_irqchip },
+	{ KVM_CAP_X2APIC_API, enable_x2apic_api },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, enable_exception_payload },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, enable_triple_fault_event },
 };

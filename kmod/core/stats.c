@@ -64,6 +64,8 @@ static const struct stat_desc stat_descs[] = {
 	VCPU_STAT(insn_emulation),
 	VCPU_STAT(insn_emulation_fail),
 	VCPU_STAT(hypercalls),
+	VCPU_STAT(directed_yield_attempted),
+	VCPU_STAT(directed_yield_successful),
 	VCPU_STAT(host_state_reload),
 	VCPU_STAT(irq_injections),
 	VCPU_STAT(nmi_injections),

@@ -178,7 +178,7 @@ static void exit_dr(struct kvm_exit *exit)
 	exit->dr.decode = false;
 }
 
-/* #DB or #AC, which the guest is to have: EXCEPTIONS in vmcs.c. */
+/* #DB, #UD or #AC, which the guest is to have: EXCEPTIONS in vmcs.c. */
 static void exit_exception(struct vmx_vcpu *vmx, struct kvm_exit *exit)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
