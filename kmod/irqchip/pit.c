@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 
 #include <compat/hrtimer.h>
+#include <compat/uapi.h>
 #include "chip.h"
 
 #define PIT_HZ			1193182
