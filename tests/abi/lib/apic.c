@@ -331,6 +331,17 @@ uint64_t guest_hypercall(struct vmm_vcpu *vcpu, uint64_t nr, uint64_t a0, uint64
 	return c->result;
 }
 
+void guest_write_start(struct vmm_vcpu *vcpu, unsigned int reg, uint32_t val)
+{
+	command_set(vcpu, OP_WRITE, APIC_PAGE + reg, val);
+}
+
+void guest_write_end(struct vmm_vcpu *vcpu)
+{
+	vmm_run_to(vcpu, KVM_EXIT_IO);
+	CHECK_EQ(vcpu->run->io.port, PORT_DONE);
+}
+
 void guest_wait_start(struct vmm_thread *t, struct vmm_vcpu *vcpu, int vector, uint32_t n)
 {
 	command_set(vcpu, OP_WAIT, COUNTS(vcpu->id) + vector * 4, n);
