@@ -50,6 +50,6 @@ static inline void paravirt_sched_in(struct kvm_vcpu *vcpu, bool moved)
 }
 
 /* --- hypercall.c: number and arguments; what RAX says. */
-long hypercall(struct kvm_vcpu *vcpu, u64 nr, const u64 args[4]);
+long hypercall(struct kvm_vcpu *vcpu, u64 nr, const u64 args[4], bool wide);
 
 #endif

@@ -184,6 +184,7 @@ struct kvm_vcpu {
 		u64 run_delay;		/* [t] of the thread, when last reported */
 		bool clock_paused;	/* [t] PVCLOCK_GUEST_STOPPED is to be shown */
 		bool steal_away;	/* [t] the guest sees KVM_VCPU_PREEMPTED */
+		bool no_poll;		/* [t] MSR_KVM_POLL_CONTROL is 0: no spinning in a halt */
 		bool kicked;		/* [a] KVM_HC_KICK_CPU: the next halt ends at once */
 	} pv;
 	u64 pat;			/* [t] */
@@ -213,7 +214,8 @@ struct kvm_vcpu {
 		u64 exits, io_exits, mmio_exits, signal_exits, irq_exits,
 		    halt_exits, pf_taken, pf_fixed, pf_spurious, pf_emulate,
 		    pf_refilled, tlb_flush, insn_emulation, insn_emulation_fail,
-		    hypercalls, host_state_reload, irq_injections,
+		    hypercalls, directed_yield_attempted,
+		    directed_yield_successful, host_state_reload, irq_injections,
 		    nmi_injections, irq_window_exits, request_irq_exits,
 		    halt_attempted_poll, halt_successful_poll, halt_wakeup,
 		    halt_poll_success_ns, halt_poll_fail_ns, halt_wait_ns;

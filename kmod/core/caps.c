@@ -80,6 +80,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_LAST_CPU, .value = 1 },
 	{ .cap = KVM_CAP_STEAL_TIME, .get = steal_available },
 	{ .cap = KVM_CAP_SREGS2, .value = 1 },
+	{ .cap = KVM_CAP_BINARY_STATS_FD, .value = 1 },
 	{ .cap = KVM_CAP_XSAVE2, .value = sizeof(struct kvm_xsave) },
 	{ .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .value = 1 },
 };

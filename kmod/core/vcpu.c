@@ -11,6 +11,7 @@
 
 #include <compat/file.h>
 #include <compat/fpu.h>
+#include <compat/uapi.h>
 #include <kvm/irqchip.h>
 #include <kvm/paravirt.h>
 #include <kvm/x86.h>
@@ -392,6 +393,9 @@ static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return r;
 	if (_IOC_TYPE(ioctl) != KVMIO)
 		return -EINVAL;
+	/* Not for the vcpu's thread alone: it may be in KVM_RUN for long. */
+	if (ioctl == KVM_GET_STATS_FD)
+		return stats_fd(vcpu->kvm, vcpu);
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
 	r = vcpu_ioctl_locked(vcpu, ioctl, arg);

@@ -16,6 +16,7 @@
 #include <asm/msr.h>
 
 #include <compat/file.h>
+#include <compat/uapi.h>
 #include <kvm/irqchip.h>
 #include <kvm/paravirt.h>
 #include "core.h"
@@ -281,6 +282,8 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vm_set_tss_addr(kvm, arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return vm_set_identity_map_addr(kvm, argp);
+	case KVM_GET_STATS_FD:
+		return stats_fd(kvm, NULL);
 	case KVM_ENABLE_CAP:
 		return vm_enable_cap(kvm, argp);
 	default:

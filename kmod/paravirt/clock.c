@@ -27,6 +27,7 @@
 
 static_assert(sizeof(struct pvclock_vcpu_time_info) == 32);
 static_assert(sizeof(struct pvclock_wall_clock) == 12);
+static_assert(sizeof(struct kvm_clock_pairing) == 64);
 
 /* struct kvm_clock_data; older kernels name fewer of its fields. */
 struct clock_data {
@@ -301,4 +302,20 @@ int clock_set(struct kvm *kvm, const void __user *argp)
 	spin_unlock(&clock->lock);
 	vm_request_all(kvm, KVM_REQ_CLOCK);
 	return 0;
+}
+
+/* One instant on the guest's TSC and the host's real time, for the guest's PTP. */
+long clock_pair(struct kvm_vcpu *vcpu, gpa_t gpa, u64 type)
+{
+	struct kvm_clock_pairing pair = { };
+	struct clock_instant now;
+	u32 nsec;
+
+	if (type != KVM_CLOCK_PAIRING_WALLCLOCK || !READ_ONCE(vcpu->kvm->clock.by_tsc))
+		return -KVM_EOPNOTSUPP;
+	clock_sample(&now);
+	pair.sec = div_u64_rem(now.real, NSEC_PER_SEC, &nsec);
+	pair.nsec = nsec;
+	pair.tsc = now.tsc + vcpu->tsc_offset;
+	return guest_write(vcpu, gpa, &pair, sizeof(pair)) ? -KVM_EFAULT : 0;
 }

@@ -9,7 +9,9 @@
 u32 paravirt_features(void)
 {
 	u32 features = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) |
-		       BIT(KVM_FEATURE_NOP_IO_DELAY) |
+		       BIT(KVM_FEATURE_NOP_IO_DELAY) | BIT(KVM_FEATURE_PV_UNHALT) |
+		       BIT(KVM_FEATURE_PV_SEND_IPI) | BIT(KVM_FEATURE_POLL_CONTROL) |
+		       BIT(KVM_FEATURE_PV_SCHED_YIELD) |
 		       BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
 
 	if (steal_available())
@@ -49,6 +51,9 @@ int paravirt_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val)
 		return clock_get_msr(vcpu, index, val);
 	case MSR_KVM_STEAL_TIME:
 		return steal_get_msr(vcpu, val);
+	case MSR_KVM_POLL_CONTROL:
+		*val = !vcpu->pv.no_poll;
+		return 0;
 	default:
 		return 1;
 	}
@@ -64,6 +69,11 @@ int paravirt_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val)
 		return clock_set_msr(vcpu, index, val);
 	case MSR_KVM_STEAL_TIME:
 		return steal_set_msr(vcpu, val);
+	case MSR_KVM_POLL_CONTROL:
+		if (val > 1)
+			return 1;
+		vcpu->pv.no_poll = !val;
+		return 0;
 	default:
 		return 1;
 	}

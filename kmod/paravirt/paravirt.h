@@ -14,6 +14,8 @@ int clock_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val);
 int clock_note_pause(struct kvm_vcpu *vcpu);
 int clock_get(struct kvm *kvm, void __user *argp);
 int clock_set(struct kvm *kvm, const void __user *argp);
+/* KVM_HC_CLOCK_PAIRING: 0 or a negative KVM_E*. */
+long clock_pair(struct kvm_vcpu *vcpu, gpa_t gpa, u64 type);
 
 /* steal.c */
 int steal_get_msr(struct kvm_vcpu *vcpu, u64 *val);

@@ -559,6 +559,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(APIC_BASE_MSR, APIC_BASE_MSR + 0xff, lapic, 0),
 	MSR_RW(MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, paravirt, MSR_LISTED),
 	MSR_RW(MSR_KVM_STEAL_TIME, MSR_KVM_STEAL_TIME, paravirt, MSR_LISTED),
+	MSR_RW(MSR_KVM_POLL_CONTROL, MSR_KVM_POLL_CONTROL, paravirt, MSR_LISTED),
 	MSR_RW(MSR_EFER, MSR_EFER, efer, 0),
 	MSR_RW(MSR_STAR, MSR_STAR, vendor, MSR_LISTED),
 	{ MSR_LSTAR, MSR_CSTAR, msr_get_vendor, msr_set_address, MSR_LISTED },
