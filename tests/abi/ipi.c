@@ -192,40 +192,64 @@ static void wait_mp_state(struct vmm_vcpu *vcpu, uint32_t want)
 	FAIL("the vcpu's state is %u, not %u", mp.mp_state, want);
 }
 
-TEST(start_ap, "INIT and SIPI start a processor, which waits for them in KVM_RUN")
+/* What a VMM's thread does: EAGAIN says that the processor has not been started yet. */
+static void *run_ap(void *arg)
 {
-	struct vmm *vm = apic_vm(APIC_SPLIT, 1);
-	struct vmm_vcpu *vcpu = vmm_vcpu_add(vm);
-	struct kvm_sregs sregs;
-	struct vmm_thread t;
+	struct vmm_vcpu *vcpu = arg;
+	int r;
 
-	vmm_load(vm, 0x12000, ap);
-	wait_mp_state(vcpu, KVM_MP_STATE_UNINITIALIZED);
-	vmm_start(&t, vcpu);
-	vmm_sleep_ms(30);
-	CHECK(!t.done);
-	tap_diag("started");
-	send(&vm->vcpu[0], 1, DM_INIT);
-	vmm_sleep_ms(30);
-	CHECK(!t.done);
-	send(&vm->vcpu[0], 1, DM_SIPI | 0x12);
-	CHECK_EQ(vmm_join(&t), 0);
+	do
+		r = vmm_run(vcpu);
+	while (r == -EAGAIN);
+	return (void *)(long)r;
+}
+
+static bool ap_done(pthread_t thread)
+{
+	void *r;
+
+	return pthread_tryjoin_np(thread, &r) == 0;
+}
+
+static void join_ap(pthread_t thread, struct vmm_vcpu *vcpu)
+{
+	void *r;
+
+	CHECK(!pthread_join(thread, &r));
+	CHECK_EQ((long)r, 0);
 	CHECK_EQ(vcpu->run->exit_reason, KVM_EXIT_IO);
 	CHECK_EQ(*(uint16_t *)vmm_io_data(vcpu), 0x1200);
+}
+
+TEST(start_ap, "INIT and SIPI start a processor, which waits for them in KVM_RUN")
+{
+	struct vmm *vm = apic_vm_bare(APIC_SPLIT);
+	struct vmm_vcpu *bsp = apic_vcpu_add(vm), *vcpu = vmm_vcpu_add(vm);
+	struct kvm_sregs sregs;
+	pthread_t thread;
+
+	guest_write(bsp, APIC_SVR, 0x1ff);
+	vmm_load(vm, 0x12000, ap);
+	wait_mp_state(vcpu, KVM_MP_STATE_UNINITIALIZED);
+	CHECK(!pthread_create(&thread, NULL, run_ap, vcpu));
+	vmm_sleep_ms(30);
+	CHECK(!ap_done(thread));
+	send(bsp, 1, DM_INIT);
+	vmm_sleep_ms(30);
+	CHECK(!ap_done(thread));
+	send(bsp, 1, DM_SIPI | 0x12);
+	join_ap(thread, vcpu);
 	sregs = vmm_sregs(vcpu);
 	CHECK_EQ(sregs.cs.base, 0x12000);
 	CHECK_EQ(sregs.cr0 & 1, 0);
-	tap_diag("second");
-	/* And once more, out of its halt. */
-	vmm_start(&t, vcpu);
+	/* And once more, out of its halt; a level de-assert does nothing. */
+	CHECK(!pthread_create(&thread, NULL, run_ap, vcpu));
 	vmm_sleep_ms(20);
-	send(&vm->vcpu[0], 1, DM_INIT);
-	tap_diag("init");
-	/* A level de-assert does nothing. */
-	guest_write(&vm->vcpu[0], APIC_ICR, DM_INIT | 0x8000);
-	send(&vm->vcpu[0], 1, DM_SIPI | 0x12);
-	CHECK_EQ(vmm_join(&t), 0);
-	CHECK_EQ(vcpu->run->exit_reason, KVM_EXIT_IO);
+	send(bsp, 1, DM_INIT);
+	guest_write(bsp, APIC_ICR, DM_INIT | 0x8000);
+	vmm_sleep_ms(20);
+	send(bsp, 1, DM_SIPI | 0x12);
+	join_ap(thread, vcpu);
 }
 
 TEST(sipi_ignored, "a running processor ignores a SIPI")
