@@ -47,6 +47,10 @@ struct kvm_sregs2 {
 #endif
 static_assert(sizeof(struct kvm_sregs2) == 320);
 
+#ifndef KVM_PIT_FLAGS_SPEAKER_DATA_ON
+#define KVM_PIT_FLAGS_SPEAKER_DATA_ON	0x00000002
+#endif
+
 #ifndef KVM_CLOCK_REALTIME
 #define KVM_CLOCK_REALTIME		(1 << 2)
 #define KVM_CLOCK_HOST_TSC		(1 << 3)

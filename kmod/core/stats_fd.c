@@ -26,6 +26,7 @@ struct stats_record {
 	u32 bucket_size;
 	char name[STATS_NAME_BYTES];
 };
+
 static_assert(sizeof(struct stats_record) == sizeof(struct kvm_stats_desc) + STATS_NAME_BYTES);
 static_assert(sizeof(struct kvm_stats_header) == 24);
 

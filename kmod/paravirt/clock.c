@@ -38,6 +38,7 @@ struct clock_data {
 	u64 host_tsc;
 	u32 pad[4];
 };
+
 static_assert(sizeof(struct clock_data) == sizeof(struct kvm_clock_data));
 
 /* One instant of the host, as its clocks say it, in cycles and nanoseconds. */
@@ -160,8 +161,10 @@ static int clock_write_versioned(struct kvm_vcpu *vcpu, gpa_t gpa, u32 version,
 	ret = guest_write(vcpu, gpa, &version, sizeof(version));
 	if (ret)
 		return ret;
+	/* Odd, then the data, then even: the guest reads in the other order. */
 	smp_wmb();
 	ret = guest_write(vcpu, gpa + sizeof(version), data, len);
+	/* As above. */
 	smp_wmb();
 	version++;
 	return guest_write(vcpu, gpa, &version, sizeof(version)) ?: ret;

@@ -95,6 +95,7 @@ void steal_update(struct kvm_vcpu *vcpu)
 	info.version = (info.version + 1) | 1;
 	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
 		    sizeof(info.version));
+	/* Odd, then the time, then even: the guest reads in the other order. */
 	smp_wmb();
 	/* Another thread of the VMM may have been here last. */
 	if (run_delay > vcpu->pv.run_delay)
@@ -102,6 +103,7 @@ void steal_update(struct kvm_vcpu *vcpu)
 	vcpu->pv.run_delay = run_delay;
 	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, steal), &info.steal,
 		    sizeof(info.steal));
+	/* As above. */
 	smp_wmb();
 	info.version++;
 	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
