@@ -47,6 +47,41 @@ struct kvm_sregs2 {
 #endif
 static_assert(sizeof(struct kvm_sregs2) == 320);
 
+#ifndef KVM_PIT_FLAGS_SPEAKER_DATA_ON
+#define KVM_PIT_FLAGS_SPEAKER_DATA_ON	0x00000002
+#endif
+
+#ifndef KVM_CLOCK_REALTIME
+#define KVM_CLOCK_REALTIME		(1 << 2)
+#define KVM_CLOCK_HOST_TSC		(1 << 3)
+#endif
+
+#ifndef KVM_GET_STATS_FD
+struct kvm_stats_header {
+	__u32 flags;
+	__u32 name_size;
+	__u32 num_desc;
+	__u32 id_offset;
+	__u32 desc_offset;
+	__u32 data_offset;
+};
+
+struct kvm_stats_desc {
+	__u32 flags;
+	__s16 exponent;
+	__u16 size;
+	__u32 offset;
+	__u32 bucket_size;
+	char name[];
+};
+
+#define KVM_STATS_TYPE_CUMULATIVE	0x000
+#define KVM_STATS_TYPE_INSTANT		0x001
+#define KVM_STATS_UNIT_SECONDS		0x020
+#define KVM_STATS_BASE_POW10		0x000
+#define KVM_GET_STATS_FD		_IO(KVMIO, 0xce)
+#endif
+
 /* struct kvm_vcpu_events: .triple_fault.pending is the byte behind .smi. */
 #ifndef KVM_VCPUEVENT_VALID_TRIPLE_FAULT
 #define KVM_VCPUEVENT_VALID_TRIPLE_FAULT	0x20

@@ -70,6 +70,8 @@ enum kvm_request {
 	KVM_REQ_SHUTDOWN,	/* triple fault found in software */
 	KVM_REQ_MMU_RELOAD,	/* the second-level root has changed */
 	KVM_REQ_UNHALT,
+	KVM_REQ_CLOCK,		/* write the guest's clock page */
+	KVM_REQ_STEAL,		/* write its steal time page */
 	KVM_REQ_APIC,		/* INIT or SIPI: .apic_events */
 	KVM_REQ_NMI,		/* .nmi_posted */
 	KVM_REQ_IOAPIC_EOI,	/* userspace's I/O APIC wants to know: .eoi_exit_vector */
@@ -176,6 +178,15 @@ struct kvm_vcpu {
 	struct kvm_vcpu_msrs msrs;	/* [t] */
 	u64 tsc_offset;			/* [t] */
 	u32 tsc_khz;			/* [t] rate the guest is told */
+	struct {
+		u64 clock;		/* [t] MSR_KVM_SYSTEM_TIME */
+		u64 steal;		/* [t] MSR_KVM_STEAL_TIME */
+		u64 run_delay;		/* [t] of the thread, when last reported */
+		bool clock_paused;	/* [t] PVCLOCK_GUEST_STOPPED is to be shown */
+		bool steal_away;	/* [t] the guest sees KVM_VCPU_PREEMPTED */
+		bool no_poll;		/* [t] MSR_KVM_POLL_CONTROL is 0: no spinning in a halt */
+		bool kicked;		/* [a] KVM_HC_KICK_CPU: the next halt ends at once */
+	} pv;
 	u64 pat;			/* [t] */
 	struct kvm_guest_fpu fpu;	/* [t] */
 	bool fpu_loaded;		/* [t] guest FPU registers are the thread's */
@@ -203,7 +214,8 @@ struct kvm_vcpu {
 		u64 exits, io_exits, mmio_exits, signal_exits, irq_exits,
 		    halt_exits, pf_taken, pf_fixed, pf_spurious, pf_emulate,
 		    pf_refilled, tlb_flush, insn_emulation, insn_emulation_fail,
-		    hypercalls, host_state_reload, irq_injections,
+		    hypercalls, directed_yield_attempted,
+		    directed_yield_successful, host_state_reload, irq_injections,
 		    nmi_injections, irq_window_exits, request_irq_exits,
 		    halt_attempted_poll, halt_successful_poll, halt_wakeup,
 		    halt_poll_success_ns, halt_poll_fail_ns, halt_wait_ns;

@@ -8,6 +8,7 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>
 #include <kvm/io.h>
@@ -16,6 +17,20 @@
 #include <kvm/mmu.h>
 #include <kvm/strict.h>
 #include <kvm/vcpu.h>
+
+/*
+ * The guest's clock: .ns at host TSC .tsc, or (not .by_tsc) the host's boot time plus
+ * .boot_offset. All but .wall: .lock, which nests inside everything.
+ */
+struct kvm_vm_clock {
+	spinlock_t lock;
+	bool by_tsc;
+	s8 shift;			/* [o] from cycles to nanoseconds */
+	u32 mul;			/* [o] */
+	u64 tsc, ns;
+	u64 boot_offset;
+	u64 wall;			/* [a] MSR_KVM_WALL_CLOCK */
+};
 
 /*
  * Lifetime: KVM_CREATE_VM makes it with one reference held by the VM file; every
@@ -45,6 +60,7 @@ struct kvm {
 	u32 online_vcpus;		/* published (release) after .vcpus[n] */
 	struct kvm_vcpu *vcpus[KVM_VCPUS_MAX];	/* [l] to add; never removed before the VM dies */
 	u64 tsc_base;			/* [o] host TSC when the VM was made */
+	struct kvm_vm_clock clock;
 	gpa_t tss_addr, identity_map_addr;	/* [l] */
 	bool exception_payload, triple_fault_event;	/* [a] KVM_ENABLE_CAP */
 	struct mutex bus_lock;		/* writers of .bus, ioeventfds, coalesced zones */

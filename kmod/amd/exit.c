@@ -15,6 +15,7 @@ static const u8 svm_facts[] = {
 	[SVM_EXIT_WRITE_CR8] = KVM_FACT_CR,
 	[SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR0 + 15] = KVM_FACT_DR,
 	[SVM_EXIT_EXCP_BASE + 1] = KVM_FACT_EXCEPTION,
+	[SVM_EXIT_EXCP_BASE + 6] = KVM_FACT_EXCEPTION,
 	[SVM_EXIT_EXCP_BASE + 17] = KVM_FACT_EXCEPTION,
 	[SVM_EXIT_VINTR] = KVM_FACT_IRQ_WINDOW,
 	[SVM_EXIT_RDPMC] = KVM_FACT_RDPMC,
@@ -119,7 +120,7 @@ static void exit_cr(struct kvm_exit *exit)
 							    KVM_CR_MOV_FROM;
 }
 
-/* #DB and #AC: the guest is to have them. */
+/* #DB, #UD and #AC: the guest is to have them. */
 static void exit_exception(struct svm_vcpu *svm, struct kvm_exit *exit)
 {
 	exit->exc.vector = exit->reason - SVM_EXIT_EXCP_BASE;

@@ -28,6 +28,7 @@ const struct kvm_exit_name svm_exit_names[] = {
 	{ SVM_EXIT_WRITE_DR6, "write_dr6" },
 	{ SVM_EXIT_WRITE_DR7, "write_dr7" },
 	{ SVM_EXIT_EXCP_BASE + 1, "DB excp" },
+	{ SVM_EXIT_EXCP_BASE + 6, "UD excp" },
 	{ SVM_EXIT_EXCP_BASE + 17, "AC excp" },
 	{ SVM_EXIT_EXCP_BASE + 18, "MC excp" },
 	{ SVM_EXIT_INTR, "interrupt" },

@@ -52,6 +52,8 @@ static const u8 svm_always[] = {
 	 * are handed on to the guest one by one.
 	 */
 	SVM_ICPT_EXCEPTION + 1, SVM_ICPT_EXCEPTION + 17,
+	/* #UD: it may be VMCALL, the other vendor's hypercall. */
+	SVM_ICPT_EXCEPTION + 6,
 };
 
 static void msrpm_permit(u32 msr)

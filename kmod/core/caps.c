@@ -8,6 +8,8 @@
 #include <asm/cpufeature.h>
 
 #include <compat/uapi.h>
+#include <kvm/irqchip.h>
+#include <kvm/paravirt.h>
 #include <kvm/x86.h>
 #include "core.h"
 
@@ -26,21 +28,34 @@ static const struct cap {
 	int value;
 	int (*get)(void);	/* used instead of .value where it is set */
 } caps[] = {
+	{ .cap = KVM_CAP_IRQCHIP, .value = 1 },
 	{ .cap = KVM_CAP_HLT, .value = 1 },
 	{ .cap = KVM_CAP_USER_MEMORY, .value = 1 },
 	{ .cap = KVM_CAP_SET_TSS_ADDR, .value = 1 },
 	{ .cap = KVM_CAP_EXT_CPUID, .value = 1 },
+	{ .cap = KVM_CAP_CLOCKSOURCE, .value = 1 },
 	{ .cap = KVM_CAP_NR_VCPUS, .get = caps_nr_vcpus },
 	{ .cap = KVM_CAP_NR_MEMSLOTS, .value = KVM_SLOTS_MAX },
+	{ .cap = KVM_CAP_NOP_IO_DELAY, .value = 1 },
+	{ .cap = KVM_CAP_PIT, .value = 1 },
 	{ .cap = KVM_CAP_MP_STATE, .value = 1 },
 	{ .cap = KVM_CAP_COALESCED_MMIO, .value = KVM_COALESCED_MMIO_PAGE_OFFSET },
 	{ .cap = KVM_CAP_SYNC_MMU, .value = 1 },
 	{ .cap = KVM_CAP_DESTROY_MEMORY_REGION_WORKS, .value = 1 },
 	{ .cap = KVM_CAP_USER_NMI, .value = 1 },
+	{ .cap = KVM_CAP_REINJECT_CONTROL, .value = 1 },
+	{ .cap = KVM_CAP_IRQ_ROUTING, .value = KVM_GSI_MAX },
+	{ .cap = KVM_CAP_IRQ_INJECT_STATUS, .value = 1 },
 	{ .cap = KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, .value = 1 },
 	{ .cap = KVM_CAP_MCE, .value = KVM_MCE_BANKS_MAX },
+	{ .cap = KVM_CAP_SET_BOOT_CPU_ID, .value = 1 },
+	{ .cap = KVM_CAP_IRQFD, .value = 1 },
+	{ .cap = KVM_CAP_PIT2, .value = 1 },
+	{ .cap = KVM_CAP_PIT_STATE2, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD, .value = 1 },
 	{ .cap = KVM_CAP_SET_IDENTITY_MAP_ADDR, .value = 1 },
+	{ .cap = KVM_CAP_ADJUST_CLOCK, .value = KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME |
+						KVM_CLOCK_HOST_TSC },
 	{ .cap = KVM_CAP_INTERNAL_ERROR_DATA, .value = 1 },
 	{ .cap = KVM_CAP_VCPU_EVENTS, .value = 1 },
 	{ .cap = KVM_CAP_DEBUGREGS, .value = 1 },
@@ -50,18 +65,28 @@ static const struct cap {
 	{ .cap = KVM_CAP_XCRS, .get = caps_xcrs },
 	{ .cap = KVM_CAP_GET_TSC_KHZ, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPUS, .value = KVM_VCPUS_MAX },
+	{ .cap = KVM_CAP_TSC_DEADLINE_TIMER, .value = 1 },
+	{ .cap = KVM_CAP_KVMCLOCK_CTRL, .value = 1 },
+	{ .cap = KVM_CAP_SIGNAL_MSI, .value = 1 },
 	{ .cap = KVM_CAP_READONLY_MEM, .value = 1 },
+	{ .cap = KVM_CAP_IRQFD_RESAMPLE, .value = 1 },
+	{ .cap = KVM_CAP_IOAPIC_POLARITY_IGNORED, .value = 1 },
 	{ .cap = KVM_CAP_ENABLE_CAP_VM, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD_NO_LENGTH, .value = 1 },
 	{ .cap = KVM_CAP_CHECK_EXTENSION_VM, .value = 1 },
 	{ .cap = KVM_CAP_IOEVENTFD_ANY_LENGTH, .value = 1 },
+	{ .cap = KVM_CAP_SPLIT_IRQCHIP, .value = 1 },
 	{ .cap = KVM_CAP_MAX_VCPU_ID, .value = KVM_VCPU_ID_MAX },
+	{ .cap = KVM_CAP_X2APIC_API, .value = KVM_X2APIC_API_USE_32BIT_IDS |
+					      KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
 	{ .cap = KVM_CAP_IMMEDIATE_EXIT, .value = 1 },
 	{ .cap = KVM_CAP_GET_MSR_FEATURES, .value = 1 },
 	{ .cap = KVM_CAP_COALESCED_PIO, .value = 1 },
 	{ .cap = KVM_CAP_EXCEPTION_PAYLOAD, .value = 1 },
 	{ .cap = KVM_CAP_LAST_CPU, .value = 1 },
+	{ .cap = KVM_CAP_STEAL_TIME, .get = steal_available },
 	{ .cap = KVM_CAP_SREGS2, .value = 1 },
+	{ .cap = KVM_CAP_BINARY_STATS_FD, .value = 1 },
 	{ .cap = KVM_CAP_XSAVE2, .value = sizeof(struct kvm_xsave) },
 	{ .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .value = 1 },
 };
@@ -88,11 +113,23 @@ static int enable_triple_fault_event(struct kvm *kvm, const struct kvm_enable_ca
 	return 0;
 }
 
+static int enable_split_irqchip(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	return irqchip_enable_split(kvm, cap->args[0]);
+}
+
+static int enable_x2apic_api(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	return irqchip_enable_x2apic_api(kvm, cap->args[0]);
+}
+
 /* What a VM's KVM_ENABLE_CAP knows. Handlers check .args themselves. */
 static const struct cap_enable {
 	u32 cap;
 	int (*enable)(struct kvm *kvm, const struct kvm_enable_cap *cap);
 } cap_enables[] = {
+	{ KVM_CAP_SPLIT_IRQCHIP, enable_split_irqchip },
+	{ KVM_CAP_X2APIC_API, enable_x2apic_api },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, enable_exception_payload },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, enable_triple_fault_event },
 };

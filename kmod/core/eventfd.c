@@ -28,10 +28,9 @@ int eventfd_vm_init(struct kvm *kvm)
 	}
 	INIT_LIST_HEAD(&e->ioeventfds);
 	INIT_LIST_HEAD(&e->zones);
-	INIT_LIST_HEAD(&e->irqfds);
-	INIT_LIST_HEAD(&e->resamplers);
 	spin_lock_init(&e->ring_lock);
-	mutex_init(&e->irqfd_lock);
+	e->kvm = kvm;
+	irqfd_vm_init(e);
 	kvm->eventfds = e;
 	return 0;
 }
@@ -41,6 +40,8 @@ long eventfd_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	switch (ioctl) {
 	case KVM_IOEVENTFD:
 		return ioeventfd_ioctl(kvm, argp);
+	case KVM_IRQFD:
+		return irqfd_ioctl(kvm, argp);
 	case KVM_REGISTER_COALESCED_MMIO:
 		return coalesced_ioctl(kvm, true, argp);
 	case KVM_UNREGISTER_COALESCED_MMIO:
@@ -50,8 +51,10 @@ long eventfd_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	}
 }
 
+/* What is on the buses goes with them. */
 void eventfd_vm_destroy(struct kvm *kvm)
 {
+	irqfd_vm_destroy(kvm->eventfds);
 }
 
 /* The caller may map it and takes a reference of its own. */

@@ -124,7 +124,7 @@ void vcpu_wait(struct kvm_vcpu *vcpu)
 	if (vcpu_must_wake(vcpu))
 		return;
 	start = ktime_get();
-	if (poll) {
+	if (poll && !vcpu->pv.no_poll) {
 		vcpu->stat.halt_attempted_poll++;
 		if (halt_poll(vcpu, ktime_add_ns(start, poll))) {
 			vcpu->stat.halt_successful_poll++;

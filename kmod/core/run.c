@@ -16,6 +16,7 @@
 #include <compat/preempt.h>
 #include <kvm/debug.h>
 #include <kvm/trace.h>
+#include <kvm/paravirt.h>
 #include <kvm/x86.h>
 #include "core.h"
 
@@ -94,6 +95,7 @@ static void vcpu_cpu_load(struct kvm_vcpu *vcpu, int cpu)
 	/* What an earlier stay here left in the TLB has missed flushes since. */
 	if (vcpu->last_cpu != cpu && !KVM_SEEDED_FAULT(14))
 		vcpu->tlb_gen = 0;
+	paravirt_sched_in(vcpu, vcpu->last_cpu != cpu);
 	vcpu->last_cpu = cpu;
 }
 
@@ -112,7 +114,10 @@ static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
 
 static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	vcpu_cpu_put(container_of(notifier, struct kvm_vcpu, preempt));
+	struct kvm_vcpu *vcpu = container_of(notifier, struct kvm_vcpu, preempt);
+
+	steal_sched_out(vcpu);
+	vcpu_cpu_put(vcpu);
 }
 
 static struct preempt_ops vcpu_preempt_ops = {
@@ -175,6 +180,10 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 		memslots_read_renew(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_MMU_RELOAD))
 		vcpu_renew_root(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_CLOCK))
+		clock_update(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_STEAL))
+		steal_update(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_SHUTDOWN)) {
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return KVM_TO_USER;

@@ -12,26 +12,15 @@
 #include <linux/slab.h>
 
 #include "core.h"
-
-enum stat_kind {
-	STAT_VM,	/* atomic64_t in struct kvm */
-	STAT_LEVEL,	/* atomic_long_t in struct kvm, goes up and down */
-	STAT_VCPU,	/* u64 in struct kvm_vcpu */
-	STAT_GUEST,	/* what the memslots span */
-};
-
-struct stat_desc {
-	const char *name;
-	enum stat_kind kind;
-	size_t offset;
-};
+#include "stats.h"
 
 #define VM_STAT(s)	{ #s, STAT_VM, offsetof(struct kvm, stat.s) }
 #define MMU_STAT(n, s)	{ n, STAT_VM, offsetof(struct kvm, mmu.stat.s) }
 #define LEVEL(n, f)	{ n, STAT_LEVEL, offsetof(struct kvm, mmu.f) }
 #define VCPU_STAT(s)	{ #s, STAT_VCPU, offsetof(struct kvm_vcpu, stat.s) }
+#define VCPU_TIME(s)	{ #s, STAT_VCPU_NS, offsetof(struct kvm_vcpu, stat.s) }
 
-static const struct stat_desc stat_descs[] = {
+const struct stat_desc stat_descs[] = {
 	VM_STAT(remote_tlb_flush),
 	VM_STAT(remote_tlb_flush_requests),
 	{ "guest_pages", STAT_GUEST, 0 },
@@ -64,10 +53,20 @@ static const struct stat_desc stat_descs[] = {
 	VCPU_STAT(insn_emulation),
 	VCPU_STAT(insn_emulation_fail),
 	VCPU_STAT(hypercalls),
+	VCPU_STAT(directed_yield_attempted),
+	VCPU_STAT(directed_yield_successful),
 	VCPU_STAT(host_state_reload),
 	VCPU_STAT(irq_injections),
 	VCPU_STAT(nmi_injections),
+	VCPU_STAT(halt_successful_poll),
+	VCPU_STAT(halt_attempted_poll),
+	VCPU_STAT(halt_wakeup),
+	VCPU_TIME(halt_poll_success_ns),
+	VCPU_TIME(halt_poll_fail_ns),
+	VCPU_TIME(halt_wait_ns),
 };
+
+const unsigned int stat_descs_count = ARRAY_SIZE(stat_descs);
 
 /* What one file shows. Lives as long as the VM's directory. */
 struct stat_file {
@@ -83,13 +82,7 @@ struct stat_dir {
 
 static struct dentry *stats_root;	/* NULL or an error: no debugfs */
 
-/* Shows how things are, so that clearing it makes no sense. */
-static bool stat_is_level(const struct stat_desc *desc)
-{
-	return desc->kind == STAT_LEVEL || desc->kind == STAT_GUEST;
-}
-
-static u64 stat_read(struct kvm *kvm, const struct stat_desc *desc)
+u64 stat_read(struct kvm *kvm, const struct stat_desc *desc)
 {
 	struct kvm_vcpu *vcpu;
 	u64 sum = 0;
@@ -101,8 +94,9 @@ static u64 stat_read(struct kvm *kvm, const struct stat_desc *desc)
 	case STAT_LEVEL:
 		return atomic_long_read((void *)kvm + desc->offset);
 	case STAT_VCPU:
+	case STAT_VCPU_NS:
 		vm_for_each_vcpu(i, vcpu, kvm)
-			sum += READ_ONCE(*(u64 *)((void *)vcpu + desc->offset));
+			sum += stat_read_vcpu(vcpu, desc);
 		break;
 	case STAT_GUEST:
 		return memslots_pages(kvm);
@@ -123,6 +117,7 @@ static void stat_clear(struct kvm *kvm, const struct stat_desc *desc)
 	case STAT_GUEST:
 		break;
 	case STAT_VCPU:
+	case STAT_VCPU_NS:
 		vm_for_each_vcpu(i, vcpu, kvm)
 			WRITE_ONCE(*(u64 *)((void *)vcpu + desc->offset), 0);
 	}

@@ -11,7 +11,9 @@
 
 #include <compat/file.h>
 #include <compat/fpu.h>
+#include <compat/uapi.h>
 #include <kvm/irqchip.h>
+#include <kvm/paravirt.h>
 #include <kvm/x86.h>
 #include "core.h"
 
@@ -260,6 +262,8 @@ static long vcpu_ioctl_devices(struct kvm_vcpu *vcpu, unsigned int ioctl, void _
 
 	if (r == -ENOTTY)
 		r = x86_state_ioctl(vcpu, ioctl, argp);
+	if (r == -ENOTTY)
+		r = paravirt_vcpu_ioctl(vcpu, ioctl);
 	return r == -ENOTTY ? -EINVAL : r;
 }
 
@@ -389,6 +393,9 @@ static long vcpu_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return r;
 	if (_IOC_TYPE(ioctl) != KVMIO)
 		return -EINVAL;
+	/* Not for the vcpu's thread alone: it may be in KVM_RUN for long. */
+	if (ioctl == KVM_GET_STATS_FD)
+		return stats_fd(vcpu->kvm, vcpu);
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
 	r = vcpu_ioctl_locked(vcpu, ioctl, arg);

@@ -16,7 +16,9 @@
 #include <asm/msr.h>
 
 #include <compat/file.h>
+#include <compat/uapi.h>
 #include <kvm/irqchip.h>
+#include <kvm/paravirt.h>
 #include "core.h"
 
 /* Where a VMM that says nothing wants its identity map; documented ABI. */
@@ -57,6 +59,7 @@ static void vm_init(struct kvm *kvm)
 	/* vcpus start at 0: their first entry flushes. */
 	atomic64_set(&kvm->tlb_gen, 1);
 	kvm->tsc_base = rdtsc();
+	clock_vm_init(kvm);
 	kvm->identity_map_addr = IDENTITY_MAP_DEFAULT;
 	INIT_LIST_HEAD(&kvm->list);
 }
@@ -253,6 +256,8 @@ static long vm_ioctl_devices(struct kvm *kvm, unsigned int ioctl, unsigned long 
 
 	if (r == -ENOTTY)
 		r = eventfd_vm_ioctl(kvm, ioctl, (void __user *)arg);
+	if (r == -ENOTTY)
+		r = paravirt_vm_ioctl(kvm, ioctl, (void __user *)arg);
 	return r;
 }
 
@@ -277,6 +282,8 @@ static long vm_ioctl(struct file *file, unsigned int ioctl, unsigned long arg)
 		return vm_set_tss_addr(kvm, arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return vm_set_identity_map_addr(kvm, argp);
+	case KVM_GET_STATS_FD:
+		return stats_fd(kvm, NULL);
 	case KVM_ENABLE_CAP:
 		return vm_enable_cap(kvm, argp);
 	default:

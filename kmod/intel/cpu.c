@@ -60,26 +60,30 @@ void vmx_vmcs_release(struct vmx_vcpu *vmx)
 		smp_call_function_single(cpu, vmcs_clear_ipi, vmx, 1);
 }
 
-bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu)
+static noinline void vmcs_load(struct vmx_vcpu *vmx, int cpu, bool moved)
 {
 	unsigned long flags;
-	bool moved;
 
-	moved = READ_ONCE(vmx->vmcs_cpu) != cpu;
 	if (moved)
 		vmx_vmcs_release(vmx);
 
 	local_irq_save(flags);
-	/* Pairs with the release of the CPU that let go of the VMCS. */
+	/* Acquire: all that vmcs_clear() did on the other CPU is done. */
 	if (moved && !WARN_ON_ONCE(smp_load_acquire(&vmx->vmcs_cpu) != -1)) {
 		list_add(&vmx->cpu_link, this_cpu_ptr(&cpu_vmcss));
 		WRITE_ONCE(vmx->vmcs_cpu, cpu);
 	}
-	if (this_cpu_read(cpu_current) != vmx) {
-		vmx_vmptrld(vmx->vmcs_pa);
-		this_cpu_write(cpu_current, vmx);
-	}
+	vmx_vmptrld(vmx->vmcs_pa);
+	this_cpu_write(cpu_current, vmx);
 	local_irq_restore(flags);
+}
+
+bool vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu)
+{
+	bool moved = READ_ONCE(vmx->vmcs_cpu) != cpu;
+
+	if (unlikely(moved || this_cpu_read(cpu_current) != vmx))
+		vmcs_load(vmx, cpu, moved);
 	return moved;
 }
 

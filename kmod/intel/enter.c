@@ -7,12 +7,14 @@
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/mmu_context.h>
+#include <asm/msr-index.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <compat/entry.h>
 #include <compat/irq.h>
 #include <compat/mitigation.h>
+#include <compat/msr.h>
 #include "vmx.h"
 
 /* switch.S */
@@ -49,7 +51,7 @@ static void enter_host_fields(struct vmx_vcpu *vmx)
 	/* The PCID in it changes with every CPU, and when PCIDs run out. */
 	unsigned long cr3 = __get_current_cr3_fast();
 	unsigned long cr4 = cr4_read_shadow();
-	u16 ldt;
+	u32 ldt;
 
 	if (unlikely(cr3 != vmx->host_cr3)) {
 		vmcs_write(HOST_CR3, cr3);
@@ -60,7 +62,7 @@ static void enter_host_fields(struct vmx_vcpu *vmx)
 		vmx->host_cr4 = cr4;
 	}
 	/* Another thread of the VMM may have given this CPU an LDT meanwhile. */
-	asm volatile("sldt %0" : "=m" (ldt));
+	asm volatile("sldt %0" : "=r" (ldt));
 	if (unlikely(ldt))
 		vmx->host.ldt = ldt;
 }
@@ -125,8 +127,11 @@ static void exit_note_reason(struct vmx_vcpu *vmx)
 /* SDM "VM-Instruction Error Numbers", or "VM-Entry Failures During or After Loading". */
 static int exit_entry_failed(struct vmx_vcpu *vmx)
 {
-	if (vmx->entry_flags)
+	if (vmx->entry_flags) {
 		vmx->exit_reason = vmcs_read(VM_INSTRUCTION_ERROR);
+		vmx->intr_info = 0;
+	}
+	vmx->entry_failed = true;
 	/* Only an exit would have taken it back. */
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	return -EIO;
@@ -136,7 +141,7 @@ static int exit_entry_failed(struct vmx_vcpu *vmx)
 int vmx_enter(struct kvm_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	unsigned long debugctl;
+	u64 debugctl;
 
 	if (vcpu->regs.dirty)
 		enter_write_back(vmx);
@@ -146,7 +151,7 @@ int vmx_enter(struct kvm_vcpu *vcpu)
 	if (unlikely(vcpu->regs.dr7 & DR7_ENABLED))
 		enter_load_debug(&vcpu->regs);
 	/* An exit clears it, and no VMCS field holds the host's. */
-	debugctl = get_debugctlmsr();
+	debugctl = native_read_msr(MSR_IA32_DEBUGCTLMSR);
 	enter_clear_buffers(vmx);
 
 	strict_enter(vcpu, vmx->eptp, strict_vm_id(&vcpu->kvm->strict));
@@ -156,13 +161,13 @@ int vmx_enter(struct kvm_vcpu *vcpu)
 	if (likely(!vmx->entry_flags))
 		exit_note_reason(vmx);
 	if (unlikely(debugctl))
-		update_debugctlmsr(debugctl);
+		native_wrmsrq(MSR_IA32_DEBUGCTLMSR, debugctl);
 	/* The exit has cleared DR7. */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
-	if (unlikely(vmx->entry_flags ||
-		     (vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
+	if (unlikely(vmx->entry_flags | (vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
 		return exit_entry_failed(vmx);
+	vmx->entry_failed = false;
 	vmx->launched = true;
 	return 0;
 }

@@ -162,12 +162,9 @@ static u8 vectoring_type(u32 info)
 void vmx_vectoring_facts(struct vmx_vcpu *vmx, struct kvm_exit *exit)
 {
 	struct kvm_event *ev = &exit->vectoring;
-	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
+	u32 info = exit->info2;
 	u32 shadow;
 
-	exit->info2 = info;
-	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
-		return;
 	exit->events_taken = true;
 	ev->type = vectoring_type(info);
 	ev->vector = info & VECTORING_INFO_VECTOR_MASK;

@@ -49,76 +49,73 @@ const struct kvm_exit_name vmx_exit_names[] = {
 
 /*
  * What a reason means by itself; kinds with more to tell are in exit_details().
- * Reasons without an entry are of controls that are off.
+ * Reasons without an entry are of controls that are off. For an instruction the
+ * CPU says how long it was (SDM "Information for VM Exits Due to Instruction
+ * Execution"); a fault or an event has no length.
  */
+#define EXIT_KIND	GENMASK(5, 0)
+#define EXIT_KNOWN	BIT(6)
+#define EXIT_IS_INSN	BIT(7)
+#define EVENT(kind)	(EXIT_KNOWN | (kind))
+#define INSN(kind)	(EXIT_KNOWN | EXIT_IS_INSN | (kind))
+
+static_assert(KVM_FACT_UNKNOWN <= EXIT_KIND);
+
 static const u8 exit_kinds[] = {
-	[EXIT_REASON_EXCEPTION_NMI] = KVM_FACT_EXCEPTION,
-	[EXIT_REASON_TRIPLE_FAULT] = KVM_FACT_SHUTDOWN,
-	[EXIT_REASON_INTERRUPT_WINDOW] = KVM_FACT_IRQ_WINDOW,
-	[EXIT_REASON_NMI_WINDOW] = KVM_FACT_NMI_WINDOW,
-	[EXIT_REASON_TASK_SWITCH] = KVM_FACT_TASK_SWITCH,
-	[EXIT_REASON_CPUID] = KVM_FACT_CPUID,
-	[11] = KVM_FACT_UD_INSN,	/* GETSEC */
-	[EXIT_REASON_HLT] = KVM_FACT_HLT,
-	[EXIT_REASON_INVD] = KVM_FACT_WBINVD,
-	[EXIT_REASON_RDPMC] = KVM_FACT_RDPMC,
-	[EXIT_REASON_RDTSC] = KVM_FACT_RDTSC,
-	[EXIT_REASON_VMCALL] = KVM_FACT_HYPERCALL,
-	[EXIT_REASON_VMCLEAR] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMLAUNCH] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMPTRLD] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMPTRST] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMREAD] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMRESUME] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMWRITE] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMOFF] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_VMON] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_CR_ACCESS] = KVM_FACT_CR,
-	[EXIT_REASON_DR_ACCESS] = KVM_FACT_DR,
-	[EXIT_REASON_IO_INSTRUCTION] = KVM_FACT_IO,
-	[EXIT_REASON_MSR_READ] = KVM_FACT_MSR,
-	[EXIT_REASON_MSR_WRITE] = KVM_FACT_MSR,
-	[EXIT_REASON_INVALID_STATE] = KVM_FACT_ENTRY_FAILED,
-	[EXIT_REASON_MSR_LOAD_FAIL] = KVM_FACT_ENTRY_FAILED,
-	[EXIT_REASON_MWAIT_INSTRUCTION] = KVM_FACT_MWAIT,
-	[EXIT_REASON_MONITOR_INSTRUCTION] = KVM_FACT_MONITOR,
-	[EXIT_REASON_PAUSE_INSTRUCTION] = KVM_FACT_PAUSE,
-	[EXIT_REASON_MCE_DURING_VMENTRY] = KVM_FACT_ENTRY_FAILED,
-	[EXIT_REASON_EPT_VIOLATION] = KVM_FACT_MEMORY,
-	[EXIT_REASON_INVEPT] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_INVVPID] = KVM_FACT_UD_INSN,
-	[EXIT_REASON_WBINVD] = KVM_FACT_WBINVD,
-	[EXIT_REASON_XSETBV] = KVM_FACT_XSETBV,
+	[EXIT_REASON_EXCEPTION_NMI] = EVENT(KVM_FACT_EXCEPTION),
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = EVENT(KVM_FACT_NONE),
+	[EXIT_REASON_TRIPLE_FAULT] = EVENT(KVM_FACT_SHUTDOWN),
+	[EXIT_REASON_INTERRUPT_WINDOW] = EVENT(KVM_FACT_IRQ_WINDOW),
+	[EXIT_REASON_NMI_WINDOW] = EVENT(KVM_FACT_NMI_WINDOW),
+	[EXIT_REASON_TASK_SWITCH] = INSN(KVM_FACT_TASK_SWITCH),
+	[EXIT_REASON_CPUID] = INSN(KVM_FACT_CPUID),
+	[11] = INSN(KVM_FACT_UD_INSN),	/* GETSEC */
+	[EXIT_REASON_HLT] = INSN(KVM_FACT_HLT),
+	[EXIT_REASON_INVD] = INSN(KVM_FACT_WBINVD),
+	[EXIT_REASON_RDPMC] = INSN(KVM_FACT_RDPMC),
+	[EXIT_REASON_RDTSC] = INSN(KVM_FACT_RDTSC),
+	[EXIT_REASON_VMCALL] = INSN(KVM_FACT_HYPERCALL),
+	[EXIT_REASON_VMCLEAR] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMLAUNCH] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMPTRLD] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMPTRST] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMREAD] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMRESUME] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMWRITE] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMOFF] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_VMON] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_CR_ACCESS] = INSN(KVM_FACT_CR),
+	[EXIT_REASON_DR_ACCESS] = INSN(KVM_FACT_DR),
+	[EXIT_REASON_IO_INSTRUCTION] = INSN(KVM_FACT_IO),
+	[EXIT_REASON_MSR_READ] = INSN(KVM_FACT_MSR),
+	[EXIT_REASON_MSR_WRITE] = INSN(KVM_FACT_MSR),
+	[EXIT_REASON_INVALID_STATE] = EVENT(KVM_FACT_ENTRY_FAILED),
+	[EXIT_REASON_MSR_LOAD_FAIL] = EVENT(KVM_FACT_ENTRY_FAILED),
+	[EXIT_REASON_MWAIT_INSTRUCTION] = INSN(KVM_FACT_MWAIT),
+	[EXIT_REASON_MONITOR_INSTRUCTION] = INSN(KVM_FACT_MONITOR),
+	[EXIT_REASON_PAUSE_INSTRUCTION] = INSN(KVM_FACT_PAUSE),
+	[EXIT_REASON_MCE_DURING_VMENTRY] = EVENT(KVM_FACT_ENTRY_FAILED),
+	[EXIT_REASON_EPT_VIOLATION] = EVENT(KVM_FACT_MEMORY),
+	[EXIT_REASON_INVEPT] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_INVVPID] = INSN(KVM_FACT_UD_INSN),
+	[EXIT_REASON_WBINVD] = INSN(KVM_FACT_WBINVD),
+	[EXIT_REASON_XSETBV] = INSN(KVM_FACT_XSETBV),
 };
 
-static u8 exit_kind(u32 basic)
+static u8 exit_lookup(u32 reason)
 {
-	/* vmx_host_event() has done all there was to do. */
-	if (basic == EXIT_REASON_EXTERNAL_INTERRUPT)
-		return KVM_FACT_NONE;
-	if (unlikely(basic >= ARRAY_SIZE(exit_kinds) || !exit_kinds[basic]))
-		return KVM_FACT_UNKNOWN;
-	return exit_kinds[basic];
+	if (unlikely(reason >= ARRAY_SIZE(exit_kinds) || !exit_kinds[reason]))
+		return EVENT(KVM_FACT_UNKNOWN);
+	return exit_kinds[reason];
 }
 
-/*
- * SDM "Information for VM Exits Due to Instruction Execution": for these kinds the
- * CPU says how long the instruction was; a fault or an event has none.
- */
-static bool exit_has_length(u32 kind)
+/* Whoever steps over the instruction needs its length and these two. */
+static void exit_instruction(struct kvm_vcpu *vcpu, struct kvm_exit *exit)
 {
-	switch (kind) {
-	case KVM_FACT_NONE:
-	case KVM_FACT_MEMORY:
-	case KVM_FACT_EXCEPTION:
-	case KVM_FACT_SHUTDOWN:
-	case KVM_FACT_IRQ_WINDOW:
-	case KVM_FACT_NMI_WINDOW:
-	case KVM_FACT_UNKNOWN:
-		return false;
-	default:
-		return true;
-	}
+	exit->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+	vcpu->regs.rip = vmcs_read(GUEST_RIP);
+	vcpu->regs.rflags = vmcs_read(GUEST_RFLAGS);
+	vcpu->regs.avail |= KVM_LAZY_RIP | KVM_LAZY_RFLAGS;
 }
 
 static void exit_io(struct kvm_exit *exit)
@@ -181,7 +178,7 @@ static void exit_dr(struct kvm_exit *exit)
 	exit->dr.decode = false;
 }
 
-/* #DB or #AC, which the guest is to have: EXCEPTIONS in vmcs.c. */
+/* #DB, #UD or #AC, which the guest is to have: EXCEPTIONS in vmcs.c. */
 static void exit_exception(struct vmx_vcpu *vmx, struct kvm_exit *exit)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
@@ -214,7 +211,8 @@ static void exit_exception(struct vmx_vcpu *vmx, struct kvm_exit *exit)
 	vmx->check_debug = true;
 }
 
-static void exit_details(struct vmx_vcpu *vmx, struct kvm_exit *exit)
+/* Out of line: the quickest exits come without it. */
+static noinline void exit_details(struct vmx_vcpu *vmx, struct kvm_exit *exit)
 {
 	switch (exit->kind) {
 	case KVM_FACT_IO:
@@ -245,30 +243,35 @@ static void exit_failed_facts(struct vmx_vcpu *vmx, struct kvm_exit *exit)
 	exit->reason = vmx->exit_reason;
 	exit->info1 = vmx->entry_flags ? 0 : vmcs_read(EXIT_QUALIFICATION);
 	exit->info2 = 0;
-	exit->insn_len = 0;
 }
 
 /* The kvm_vendor_ops callback. */
 void vmx_exit_facts(struct kvm_vcpu *vcpu, struct kvm_exit *exit)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u8 code;
 
+	exit->insn_len = 0;
 	exit->insn_bytes = 0;
 	exit->events_taken = false;
 	exit->intr_info = vmx->intr_info;
 	exit->intr_error = 0;
-	if (unlikely(vmx->entry_flags ||
-		     (vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY))) {
+	if (unlikely(vmx->entry_failed)) {
 		exit_failed_facts(vmx, exit);
 		return;
 	}
 
 	exit->reason = vmx->exit_reason & EXIT_BASIC_REASON;
-	exit->kind = exit_kind(exit->reason);
+	exit->info2 = vmcs_read(IDT_VECTORING_INFO_FIELD);
+	if (unlikely(exit->info2 & VECTORING_INFO_VALID_MASK))
+		vmx_vectoring_facts(vmx, exit);
+
+	code = exit_lookup(exit->reason);
+	exit->kind = code & EXIT_KIND;
+	if (code & EXIT_IS_INSN)
+		exit_instruction(vcpu, exit);
+	/* The quickest exit has nothing to add, and ran nothing worth hiding. */
 	exit->info1 = 0;
-	vmx_vectoring_facts(vmx, exit);
-	exit->insn_len = exit_has_length(exit->kind) ? vmcs_read(VM_EXIT_INSTRUCTION_LEN) : 0;
-	/* The quickest exit ran nothing worth hiding and has nothing to add. */
 	if (exit->kind == KVM_FACT_CPUID)
 		return;
 	vmx->l1d_flush = true;

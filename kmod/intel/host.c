@@ -50,7 +50,7 @@ void vmx_host_fields(void)
 }
 
 /* Host fields that differ per CPU. [P], VMCS current. */
-static void host_cpu_fields(void)
+static void host_cpu_fields(struct vmx_vcpu *vmx)
 {
 	struct kvm_host_desc desc;
 	u64 gs_base;
@@ -58,6 +58,7 @@ static void host_cpu_fields(void)
 	kvm_host_desc_get(&desc);
 	rdmsrq(MSR_GS_BASE, gs_base);
 	vmcs_write(HOST_GDTR_BASE, desc.gdt_base);
+	vmx->host_gdt = desc.gdt_base;
 	vmcs_write(HOST_IDTR_BASE, desc.idt_base);
 	vmcs_write(HOST_TR_BASE, desc.tss_base);
 	vmcs_write(HOST_IA32_SYSENTER_ESP, desc.sysenter_esp);
@@ -69,7 +70,7 @@ void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	if (vmx_vmcs_load(vmx, cpu)) {
-		host_cpu_fields();
+		host_cpu_fields(vmx);
 		/* What this CPU cached for us may be older than flushes we saw elsewhere. */
 		vmx_flush_tlb(vcpu);
 	}
@@ -86,10 +87,32 @@ static u64 host_read_fs_base(void)
 	return base;
 }
 
-static void switch_msr(u32 index, u64 from, u64 to)
+static __always_inline void switch_msr(u32 index, u64 from, u64 to)
 {
 	if (from != to)
-		wrmsrq(index, to);
+		native_wrmsrq(index, to);
+}
+
+/*
+ * A guest that has not turned SYSCALL on cannot tell what it would do. SCE changes
+ * only by us, so the copy needs no reading back. [P]
+ */
+static void switch_syscall(struct vmx_vcpu *vmx)
+{
+	if (!(vmx->vcpu.regs.efer & EFER_SCE))
+		return;
+	native_wrmsrq(MSR_STAR, vmx->msrs.star);
+	native_wrmsrq(MSR_LSTAR, vmx->msrs.lstar);
+	native_wrmsrq(MSR_SYSCALL_MASK, vmx->msrs.fmask);
+	vmx->syscall_loaded = true;
+}
+
+void vmx_syscall_changed(struct vmx_vcpu *vmx)
+{
+	preempt_disable();
+	if (vmx->guest_loaded)
+		switch_syscall(vmx);
+	preempt_enable();
 }
 
 void vmx_switch_to_guest(struct kvm_vcpu *vcpu)
@@ -111,11 +134,9 @@ void vmx_switch_to_guest(struct kvm_vcpu *vcpu)
 		vmx->host_fs_base = fs_base;
 	}
 
-	rdmsrq(MSR_KERNEL_GS_BASE, vmx->host.kernel_gs_base);
+	vmx->host.kernel_gs_base = native_read_msr(MSR_KERNEL_GS_BASE);
 	switch_msr(MSR_KERNEL_GS_BASE, vmx->host.kernel_gs_base, vmx->msrs.kernel_gs_base);
-	switch_msr(MSR_STAR, host.star, vmx->msrs.star);
-	switch_msr(MSR_LSTAR, host.lstar, vmx->msrs.lstar);
-	switch_msr(MSR_SYSCALL_MASK, host.fmask, vmx->msrs.fmask);
+	switch_syscall(vmx);
 	if (vmx->secondary & SECONDARY_EXEC_ENABLE_RDTSCP) {
 		rdmsrq(MSR_TSC_AUX, vmx->host.tsc_aux);
 		switch_msr(MSR_TSC_AUX, vmx->host.tsc_aux, vmx->msrs.tsc_aux);
@@ -152,22 +173,30 @@ static void host_restore_selectors(struct vmx_vcpu *vmx)
 void vmx_vcpu_put(struct kvm_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	/* Exits load the base, with the largest limit there is. */
+	const struct desc_ptr gdt = {
+		.address = vmx->host_gdt, .size = GDT_SIZE - 1,
+	};
 
 	if (!vmx->guest_loaded)
 		return;
 	vmx->guest_loaded = false;
 
-	rdmsrq(MSR_KERNEL_GS_BASE, vmx->msrs.kernel_gs_base);
-	kvm_host_gdt_restore();
+	vmx->msrs.kernel_gs_base = native_read_msr(MSR_KERNEL_GS_BASE);
+	native_load_gdt(&gdt);
 	kvm_host_tss_limit_lost();
 	host_restore_selectors(vmx);
 	if (vmx->host.gs || vmx->host.kernel_gs_base != vmx->msrs.kernel_gs_base)
 		wrmsrq(MSR_KERNEL_GS_BASE, vmx->host.kernel_gs_base);
 
-	switch_msr(MSR_STAR, vmx->msrs.star, host.star);
-	switch_msr(MSR_LSTAR, vmx->msrs.lstar, host.lstar);
-	switch_msr(MSR_SYSCALL_MASK, vmx->msrs.fmask, host.fmask);
-	if (vmx->tsc_aux_loaded)
+	if (vmx->syscall_loaded) {
+		vmx->syscall_loaded = false;
+		native_wrmsrq(MSR_STAR, host.star);
+		native_wrmsrq(MSR_LSTAR, host.lstar);
+		native_wrmsrq(MSR_SYSCALL_MASK, host.fmask);
+	}
+	if (vmx->tsc_aux_loaded) {
+		vmx->tsc_aux_loaded = false;
 		switch_msr(MSR_TSC_AUX, vmx->msrs.tsc_aux, vmx->host.tsc_aux);
-	vmx->tsc_aux_loaded = false;
+	}
 }

@@ -12,16 +12,9 @@
 
 /*
  * MSRs the guest reads and writes without an exit: VMCS fields, which entries
- * load and exits save, and the one SWAPGS changes without an exit anyway. TSC
- * is read with the offset applied; writing it is another matter.
+ * load and exits save, and the one SWAPGS changes without an exit anyway.
  */
-static const u32 msr_read_direct[] = {
-	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
-	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
-	MSR_STAR, MSR_LSTAR, MSR_SYSCALL_MASK, MSR_IA32_TSC,
-};
-
-static const u32 msr_write_direct[] = {
+static const u32 msr_direct[] = {
 	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
@@ -30,7 +23,7 @@ static const u32 msr_write_direct[] = {
  * SDM "MSR-Bitmap Address": four bitmaps of 1 KiB, reads of low and high MSRs,
  * then writes of low and high ones.
  */
-static void msr_direct(u8 *bitmap, u32 index)
+static void bitmap_pass(u8 *bitmap, u32 index)
 {
 	if (index >= 0xc0000000)
 		bitmap += 1024;
@@ -43,10 +36,12 @@ void vmx_msr_bitmap_fill(u8 *bitmap)
 	int i;
 
 	memset(bitmap, 0xff, PAGE_SIZE);
-	for (i = 0; i < ARRAY_SIZE(msr_read_direct); i++)
-		msr_direct(bitmap, msr_read_direct[i]);
-	for (i = 0; i < ARRAY_SIZE(msr_write_direct); i++)
-		msr_direct(bitmap + 2048, msr_write_direct[i]);
+	for (i = 0; i < ARRAY_SIZE(msr_direct); i++) {
+		bitmap_pass(bitmap, msr_direct[i]);
+		bitmap_pass(bitmap + 2048, msr_direct[i]);
+	}
+	/* Read with the offset applied; writing it is another matter. */
+	bitmap_pass(bitmap, MSR_IA32_TSC);
 }
 
 static u64 msr_get_kernel_gs_base(struct vmx_vcpu *vmx)
@@ -165,7 +160,8 @@ static int msr_set_address(struct vmx_vcpu *vmx, u32 index, u64 val)
 		vmcs_write(GUEST_SYSENTER_EIP, val);
 		return 0;
 	case MSR_LSTAR:
-		msr_set_loaded(vmx, index, &vmx->msrs.lstar, val);
+		vmx->msrs.lstar = val;
+		vmx_syscall_changed(vmx);
 		return 0;
 	case MSR_CSTAR:
 		vmx->msrs.cstar = val;
@@ -197,11 +193,13 @@ int vmx_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val)
 		vmcs_write(GUEST_SYSENTER_CS, (u32)val);
 		return 0;
 	case MSR_STAR:
-		msr_set_loaded(vmx, index, &vmx->msrs.star, val);
+		vmx->msrs.star = val;
+		vmx_syscall_changed(vmx);
 		return 0;
 	case MSR_SYSCALL_MASK:
 		/* Bits 63:32 are reserved. */
-		msr_set_loaded(vmx, index, &vmx->msrs.fmask, (u32)val);
+		vmx->msrs.fmask = (u32)val;
+		vmx_syscall_changed(vmx);
 		return 0;
 	case MSR_TSC_AUX:
 		if (val >> 32)

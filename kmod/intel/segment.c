@@ -33,7 +33,6 @@ void vmx_get_segment(struct kvm_vcpu *vcpu, int seg, struct kvm_segment *out)
 	const struct seg_fields *f = &seg_fields[seg];
 	u32 ar = vmcs_read(f->rights);
 
-	memset(out, 0, sizeof(*out));
 	out->selector = vmcs_read(f->selector);
 	out->limit = vmcs_read(f->limit);
 	out->base = vmcs_read(f->base);
@@ -47,6 +46,7 @@ void vmx_get_segment(struct kvm_vcpu *vcpu, int seg, struct kvm_segment *out)
 	out->unusable = !!(ar & VMX_AR_UNUSABLE_MASK);
 	/* Usable means present here, and the P bit of an unusable one is left over. */
 	out->present = !out->unusable;
+	out->padding = 0;
 }
 
 static u32 seg_rights(int seg, const struct kvm_segment *in)

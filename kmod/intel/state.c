@@ -28,25 +28,32 @@ static u64 state_cr(unsigned long field, u64 owned, u64 shadow)
 	return (vmcs_read(field) & owned) | (shadow & ~owned);
 }
 
+/* Whoever asks for one of these looks at the guest's paging and asks for the rest. */
+#define LAZY_PAGING	(KVM_LAZY_CR0 | KVM_LAZY_CR3 | KVM_LAZY_CR4 | KVM_LAZY_EFER)
+
+static void lazy_load_paging(struct vmx_vcpu *vmx)
+{
+	struct kvm_vcpu_regs *regs = &vmx->vcpu.regs;
+
+	regs->cr0 = state_cr(GUEST_CR0, VMX_CR0_GUEST_OWNED, vmx->cr0_shadow);
+	regs->cr3 = vmcs_read(GUEST_CR3);
+	regs->cr4 = state_cr(GUEST_CR4, vmx->cr4_guest_owned, vmx->cr4_shadow);
+	regs->efer = vmcs_read(GUEST_IA32_EFER);
+	regs->avail |= LAZY_PAGING;
+}
+
 void vmx_lazy_load(struct kvm_vcpu *vcpu, u32 mask)
 {
 	struct kvm_vcpu_regs *regs = &vcpu->regs;
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	if (mask & LAZY_PAGING)
+		lazy_load_paging(to_vmx(vcpu));
 	if (mask & KVM_LAZY_RIP)
 		regs->rip = vmcs_read(GUEST_RIP);
 	if (mask & KVM_LAZY_RFLAGS)
 		regs->rflags = vmcs_read(GUEST_RFLAGS);
 	if (mask & KVM_LAZY_RSP)
 		regs->gpr[KVM_RSP] = vmcs_read(GUEST_RSP);
-	if (mask & KVM_LAZY_CR0)
-		regs->cr0 = state_cr(GUEST_CR0, VMX_CR0_GUEST_OWNED, vmx->cr0_shadow);
-	if (mask & KVM_LAZY_CR3)
-		regs->cr3 = vmcs_read(GUEST_CR3);
-	if (mask & KVM_LAZY_CR4)
-		regs->cr4 = state_cr(GUEST_CR4, vmx->cr4_guest_owned, vmx->cr4_shadow);
-	if (mask & KVM_LAZY_EFER)
-		regs->efer = vmcs_read(GUEST_IA32_EFER);
 	regs->avail |= mask;
 }
 
@@ -177,6 +184,7 @@ void vmx_update_cr4_owner(struct vmx_vcpu *vmx)
 void vmx_set_efer(struct kvm_vcpu *vcpu, u64 efer)
 {
 	state_write_efer(vcpu, efer);
+	vmx_syscall_changed(to_vmx(vcpu));
 	state_load_pdptrs(vcpu);
 }
 

@@ -124,21 +124,18 @@ KVM_FUNC_START(vmx_world_switch)
 	KVM_SPEC_CTRL_TO_HOST __stringify(ON_STACK_GUEST(%rsp)), __stringify(ON_STACK_HOST(%rsp))
 	KVM_CLEAR_BHB
 
-	/* Nothing the guest chose may steer the host, not even speculatively. */
+	/*
+	 * Nothing the guest chose may steer the host, not even speculatively; the
+	 * registers not named here get the host's values below.
+	 */
 	xorl	%ecx, %ecx
 	xorl	%edx, %edx
-	xorl	%ebx, %ebx
-	xorl	%ebp, %ebp
 	xorl	%esi, %esi
 	xorl	%edi, %edi
 	xorl	%r8d, %r8d
 	xorl	%r9d, %r9d
 	xorl	%r10d, %r10d
 	xorl	%r11d, %r11d
-	xorl	%r12d, %r12d
-	xorl	%r13d, %r13d
-	xorl	%r14d, %r14d
-	xorl	%r15d, %r15d
 
 	movl	ON_STACK_FAILED(%rsp), %eax
 	addq	$STACK_BYTES, %rsp

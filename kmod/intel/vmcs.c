@@ -17,9 +17,11 @@ static u8 *msr_bitmap __ro_after_init;
 /*
  * Machine checks are the host's. #DB and #AC exit because a guest can make their
  * delivery raise them again without end, and neither interrupts nor NMIs get a
- * turn in between (the CPU stays in microcode).
+ * turn in between (the CPU stays in microcode). #UD may be a hypercall of the other
+ * vendor's.
  */
-#define EXCEPTIONS	(BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC))
+#define EXCEPTIONS	(BIT(X86_TRAP_DB) | BIT(X86_TRAP_UD) | BIT(X86_TRAP_AC) | \
+			 BIT(X86_TRAP_MC))
 
 /*
  * SDM "Pause-Loop Exiting": PAUSEs closer than the gap are one loop, a loop

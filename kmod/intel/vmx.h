@@ -46,7 +46,7 @@ struct vmx_host {
 
 /* Guest MSRs that live in the CPU while the guest is loaded. */
 struct vmx_guest_msrs {
-	u64 star, lstar, fmask;		/* writes exit: always right here */
+	u64 star, lstar, fmask;		/* accesses exit: always right here */
 	u64 kernel_gs_base;		/* in the CPU while ->guest_loaded */
 	u64 cstar;			/* no Intel CPU uses it; kept for the guest to read */
 	u64 tsc_aux;
@@ -72,6 +72,8 @@ struct vmx_vcpu {
 	u64 host_fs_base;		/* [p] what the VMCS holds */
 	bool guest_loaded;		/* [p] ->host is to be restored */
 	bool tsc_aux_loaded;		/* [p] so is IA32_TSC_AUX */
+	bool syscall_loaded;		/* [p] so are the MSRs of SYSCALL */
+	unsigned long host_gdt;		/* [p] base of this CPU's GDT, as the host runs with it */
 	struct vmx_host host;		/* [p] */
 	struct vmx_guest_msrs msrs;	/* [t] */
 
@@ -81,7 +83,8 @@ struct vmx_vcpu {
 
 	u32 exit_reason;		/* [t] of the latest exit, whole */
 	u32 intr_info;			/* [t] valid for exits by exception, NMI, interrupt */
-	u32 entry_flags;		/* [t] vmx_world_switch(): 0, or the entry failed */
+	u32 entry_flags;		/* [t] what vmx_world_switch() answered */
+	bool entry_failed;		/* [t] ->exit_reason says why */
 	bool check_debug;		/* [t] a trap and a shadow may contradict each other */
 	bool l1d_flush;			/* [t] code with secrets has run since the latest flush */
 	bool spec_ctrl_own;		/* [t] the guest has its own IA32_SPEC_CTRL */
@@ -140,6 +143,8 @@ void vmx_host_fields(void);		/* host fields that never change. VMCS current */
 void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
 void vmx_vcpu_put(struct kvm_vcpu *vcpu);
 void vmx_switch_to_guest(struct kvm_vcpu *vcpu);
+/* The guest's EFER or one of its SYSCALL MSRs has changed. loaded */
+void vmx_syscall_changed(struct vmx_vcpu *vmx);
 
 /* --- state.c */
 void vmx_lazy_load(struct kvm_vcpu *vcpu, u32 mask);
@@ -175,7 +180,7 @@ void vmx_inject(struct kvm_vcpu *vcpu, const struct kvm_event *ev);
 void vmx_cancel_injection(struct kvm_vcpu *vcpu);
 void vmx_irq_window(struct kvm_vcpu *vcpu, bool on);
 void vmx_nmi_window(struct kvm_vcpu *vcpu, bool on);
-/* The event whose delivery the latest exit broke off, if any. */
+/* The event whose delivery the latest exit broke off: exit->info2 is valid and says. */
 void vmx_vectoring_facts(struct vmx_vcpu *vmx, struct kvm_exit *exit);
 /* An IRET that lifted NMI blocking has faulted: it blocks again. */
 void vmx_nmi_reblock(void);

@@ -92,10 +92,8 @@ static int ioapic_send_level(struct kvm_ioapic *ioapic, unsigned int pin)
 
 	if (!ioapic_is_level(rte) || !(ioapic->lines & BIT(pin)))
 		return 1;
-	if (rte & RTE_MASK)
+	if (rte & (RTE_MASK | RTE_REMOTE_IRR) || ioapic->paused & BIT(pin))
 		return -1;
-	if (rte & RTE_REMOTE_IRR || ioapic->paused & BIT(pin))
-		return 0;
 	return ioapic_send(ioapic, pin);
 }
 
@@ -118,8 +116,8 @@ static int ioapic_rise(struct kvm_ioapic *ioapic, unsigned int pin)
  * @pin: 0 to 23
  * @level: of the line
  *
- * Context: any. Return: vcpus reached, 0: it met an interrupt still pending, -1: masked
- * or for nobody.
+ * Context: any. Return: vcpus reached, 0: it met an interrupt still pending, -1: masked,
+ * for nobody, or a level that waits for the EOI of the last one.
  */
 int ioapic_set_pin(struct kvm *kvm, u32 pin, bool level)
 {

@@ -9,6 +9,7 @@
 #include <linux/uaccess.h>
 
 #include <compat/hrtimer.h>
+#include <compat/uapi.h>
 #include "chip.h"
 
 #define PIT_HZ			1193182
@@ -16,6 +17,7 @@
 #define PIT_CONTROL		3		/* of its four ports */
 #define PIT_SPEAKER_PORT	0x61
 #define PIT_GSI			0
+#define PIT_MODE_NONE		0xff		/* nobody has written a control word */
 
 /* A guest may not ask for interrupts more often than this: the host has to survive them. */
 #define PIT_PERIOD_MIN_NS	(200 * NSEC_PER_USEC)
@@ -218,7 +220,8 @@ static void pit_start(struct kvm_pit *pit, u64 now)
 	pit->armed = false;
 	hrtimer_try_to_cancel(&pit->timer);
 	pit->ticks_kept = 0;
-	if (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY || pit_is_triggered(c) || !c->gate)
+	if (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY || c->mode == PIT_MODE_NONE ||
+	    pit_is_triggered(c) || !c->gate)
 		return;
 	pit->next_clock = c->count;
 	if (pit_is_periodic(c)) {
@@ -287,7 +290,7 @@ static void pit_latch_status(struct kvm_pit *pit, unsigned int n, u64 now)
 	if (c->status_latched)
 		return;
 	c->status = (pit_out(pit, n, now) ? STATUS_OUT : 0) | c->rw_mode << STATUS_RW_SHIFT |
-		    c->mode << STATUS_MODE_SHIFT | c->bcd;
+		    (c->mode & 7) << STATUS_MODE_SHIFT | c->bcd;
 	c->status_latched = 1;
 }
 
@@ -528,7 +531,7 @@ static struct kvm_pit *pit_alloc(struct kvm *kvm)
 	for (n = 0; n < 3; n++) {
 		c = &pit->channel[n];
 		c->count = 0x10000;
-		c->mode = 3;
+		c->mode = PIT_MODE_NONE;
 		c->gate = n != 2;
 		c->count_load_time = ktime_get_ns();
 	}
@@ -643,9 +646,11 @@ static void pit_set_channel(struct kvm_pit *pit, unsigned int n,
 	*c = *from;
 	if (!c->count || c->count > 0x10000)
 		c->count = 0x10000;
-	c->mode &= 7;
-	if (c->mode > 5)
-		c->mode -= 4;
+	if (c->mode != PIT_MODE_NONE) {
+		c->mode &= 7;
+		if (c->mode > 5)
+			c->mode -= 4;
+	}
 	c->bcd &= 1;
 	c->gate = !!c->gate;
 	c->rw_mode &= 3;
@@ -654,7 +659,7 @@ static void pit_set_channel(struct kvm_pit *pit, unsigned int n,
 	pit->stopped_at[n] = pit_ns_to_clocks(now - c->count_load_time);
 }
 
-/* @hpet: whether .flags are taken over, which the older ioctl does not have. */
+/* @flags: NULL for the older ioctl, which does not have them. */
 static void pit_set_state(struct kvm_pit *pit, const struct kvm_pit_channel_state *channels,
 			  const u32 *flags)
 {

@@ -11,6 +11,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor.h>
 #include <compat/cpuid.h>
+#include <kvm/paravirt.h>
 #include "x86_private.h"
 
 #define F(feature)	BIT(X86_FEATURE_##feature & 31)
@@ -495,7 +496,8 @@ static void leaves_hypervisor(struct cpuid_list *list)
 	entry->ebx = signature[0];
 	entry->ecx = signature[1];
 	entry->edx = signature[2];
-	list_zeros(list, KVM_CPUID_FEATURES, 0, 0);
+	entry = list_zeros(list, KVM_CPUID_FEATURES, 0, 0);
+	entry->eax = paravirt_features();
 }
 
 /**

@@ -367,6 +367,12 @@ static void event_inject_irq(struct kvm_vcpu *vcpu)
 	event_hand_over(vcpu, false);
 }
 
+/* Would userspace's 8259 be heard, if there is nothing in its way? */
+static bool event_user_irq_heard(struct kvm_vcpu *vcpu)
+{
+	return !vcpu->lapic || lapic_accepts_pic(vcpu);
+}
+
 static void event_set_windows(struct kvm_vcpu *vcpu, bool irq, bool nmi)
 {
 	if (irq != vcpu->irq_window) {
@@ -408,6 +414,7 @@ void x86_events_inject(struct kvm_vcpu *vcpu)
 		event_inject_irq(vcpu);
 		waiting = event_irq_waiting(vcpu);
 	}
+	want_window = want_window && event_user_irq_heard(vcpu);
 	event_set_windows(vcpu, waiting || want_window, vcpu->nmi_pending);
 }
 
@@ -459,10 +466,8 @@ int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq)
 
 static bool event_ready_for_irq(struct kvm_vcpu *vcpu)
 {
-	if (vcpu->lapic && !lapic_accepts_pic(vcpu))
-		return false;
-	return vcpu->user_irq < 0 && !vcpu->pending.type &&
-	       !vcpu->injected.type && x86_irq_allowed(vcpu);
+	return vcpu->user_irq < 0 && !vcpu->pending.type && !vcpu->injected.type &&
+	       event_user_irq_heard(vcpu) && x86_irq_allowed(vcpu);
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <asm/traps.h>
 #include <asm/tsc.h>
 #include <kvm/mmu.h>
+#include <kvm/paravirt.h>
 #include <kvm/trace.h>
 #include "x86_private.h"
 
@@ -127,6 +128,11 @@ static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	vcpu->stat.halt_exits++;
 	if (vcpu->lapic) {
 		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		/* Another vcpu's kick that came too early still counts. */
+		if (unlikely(READ_ONCE(vcpu->pv.kicked)) && xchg(&vcpu->pv.kicked, false)) {
+			vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+			return ret;
+		}
 		return KVM_HALT;
 	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
@@ -318,20 +324,65 @@ static int exit_xsetbv(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 static int exit_hypercall(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	bool wide = x86_mode(vcpu) == KVM_MODE_PROT64;
-	u64 nr = vcpu->regs.gpr[KVM_RAX];
-	long result = -KVM_ENOSYS;
-	int ret;
+	const u64 *gpr = vcpu->regs.gpr;
+	u64 nr = gpr[KVM_RAX], args[4] = {
+		gpr[KVM_RBX], gpr[KVM_RCX], gpr[KVM_RDX], gpr[KVM_RSI],
+	};
+	long result = -KVM_EPERM;
+	int ret, i;
 
 	vcpu->stat.hypercalls++;
-	if (!wide)
+	if (!wide) {
 		nr = (u32)nr;
-	if (kvm_vendor->get_cpl(vcpu) > 0)
-		result = -KVM_EPERM;
-	else if (nr == KVM_HC_VAPIC_POLL_IRQ)
-		result = 0;	/* the exit was all it asked for */
+		for (i = 0; i < ARRAY_SIZE(args); i++)
+			args[i] = (u32)args[i];
+	}
+	if (kvm_vendor->get_cpl(vcpu) == 0)
+		result = hypercall(vcpu, nr, args, wide);
 	if (exit_step(vcpu, exit, &ret))
 		vcpu->regs.gpr[KVM_RAX] = wide ? (u64)result : (u32)result;
 	return ret;
+}
+
+/*
+ * VMCALL is Intel's and VMMCALL AMD's: a guest that has the other CPU's instruction
+ * gets it replaced (KVM_X86_QUIRK_FIX_HYPERCALL_INSN). They differ in their last byte.
+ */
+static bool exit_fix_hypercall(struct kvm_vcpu *vcpu)
+{
+	static const u8 last[] = { [KVM_ISA_VMX] = 0xc1, [KVM_ISA_SVM] = 0xd9 };
+	u8 native = last[kvm_vendor->isa], insn[3];
+	struct x86_fault fault;
+	struct kvm_segment cs;
+	gpa_t gpa;
+	u64 linear;
+	int i;
+
+	if (kvm_vendor->get_cpl(vcpu) > 0)
+		return false;
+	kvm_vendor->get_segment(vcpu, KVM_CS, &cs);
+	linear = vcpu_rip(vcpu);
+	if (x86_mode(vcpu) != KVM_MODE_PROT64)
+		linear = (u32)(linear + cs.base);
+	for (i = 0; i < sizeof(insn); i++) {
+		if (gwalk_translate(vcpu, linear + i, KVM_ACCESS_EXEC, &gpa, &fault) ||
+		    guest_read(vcpu, gpa, &insn[i], 1))
+			return false;
+	}
+	if (insn[0] != 0x0f || insn[1] != 0x01 || insn[2] == native ||
+	    (insn[2] != last[KVM_ISA_VMX] && insn[2] != last[KVM_ISA_SVM]))
+		return false;
+	if (gwalk_translate(vcpu, linear + 2, KVM_ACCESS_WRITE, &gpa, &fault))
+		return false;
+	return !guest_write(vcpu, gpa, &native, 1);
+}
+
+/* No instruction of this CPU. */
+static int exit_undefined(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+{
+	if (!exit->events_taken && exit_fix_hypercall(vcpu))
+		return KVM_RESUME;
+	return exit_exception(vcpu, X86_TRAP_UD);
 }
 
 static int exit_intercepted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
@@ -346,6 +397,8 @@ static int exit_intercepted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	case X86_TRAP_PF:
 		x86_queue_page_fault(vcpu, exit->exc.payload, exit->exc.error_code);
 		break;
+	case X86_TRAP_UD:
+		return exit_undefined(vcpu, exit);
 	case X86_TRAP_BP:
 	case X86_TRAP_OF:
 		x86_queue_soft_exception(vcpu, exit->exc.vector, exit->insn_len);

@@ -2,6 +2,7 @@
 /*
  * Model-specific registers: one table says which exist and who serves them.
  */
+#include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -12,6 +13,7 @@
 #include <asm/tsc.h>
 #include <compat/msr.h>
 #include <kvm/irqchip.h>
+#include <kvm/paravirt.h>
 #include "x86_private.h"
 
 static_assert(sizeof(struct kvm_msrs) == 8);
@@ -258,8 +260,12 @@ static int msr_set_apic_base(struct kvm_vcpu *vcpu, u32 index, u64 val, bool hos
 
 static void tsc_set_offset(struct kvm_vcpu *vcpu, u64 offset)
 {
+	bool changed = offset != vcpu->tsc_offset;
+
 	WRITE_ONCE(vcpu->tsc_offset, offset);
 	kvm_vendor->set_tsc_offset(vcpu, offset);
+	if (changed)
+		clock_tsc_changed(vcpu->kvm);
 	if (vcpu->lapic)
 		lapic_timer_renew(vcpu);
 }
@@ -490,6 +496,16 @@ static int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 	return msr_get_de_cfg(vcpu, index, &now, host) || val != now;
 }
 
+static int msr_get_paravirt(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	return paravirt_get_msr(vcpu, index, val);
+}
+
+static int msr_set_paravirt(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	return paravirt_set_msr(vcpu, index, val);
+}
+
 #define MSR_RW(first, last, name, flags) \
 	{ first, last, msr_get_##name, msr_set_##name, flags }
 #define MSR_INERT(first, last, flags) \
@@ -505,6 +521,7 @@ static int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 static const struct msr_desc msr_table[] = {
 	MSR_RO(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE, zero, 0),
 	MSR_RW(MSR_IA32_TSC, MSR_IA32_TSC, tsc, MSR_LISTED),
+	MSR_RW(MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, paravirt, MSR_LISTED),
 	MSR_RO(MSR_IA32_PLATFORM_ID, MSR_IA32_PLATFORM_ID, zero, 0),
 	MSR_RW(MSR_IA32_APICBASE, MSR_IA32_APICBASE, apic_base, 0),
 	MSR_RO(MSR_IA32_EBL_CR_POWERON, MSR_IA32_EBL_CR_POWERON, zero, 0),
@@ -540,6 +557,9 @@ static const struct msr_desc msr_table[] = {
 	       mce, 0),
 	MSR_RW(MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, lapic, MSR_LISTED),
 	MSR_RW(APIC_BASE_MSR, APIC_BASE_MSR + 0xff, lapic, 0),
+	MSR_RW(MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, paravirt, MSR_LISTED),
+	MSR_RW(MSR_KVM_STEAL_TIME, MSR_KVM_STEAL_TIME, paravirt, MSR_LISTED),
+	MSR_RW(MSR_KVM_POLL_CONTROL, MSR_KVM_POLL_CONTROL, paravirt, MSR_LISTED),
 	MSR_RW(MSR_EFER, MSR_EFER, efer, 0),
 	MSR_RW(MSR_STAR, MSR_STAR, vendor, MSR_LISTED),
 	{ MSR_LSTAR, MSR_CSTAR, msr_get_vendor, msr_set_address, MSR_LISTED },

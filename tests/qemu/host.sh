@@ -93,7 +93,7 @@ finish() {
 
 indented() {
 	[ ! -s "$work/$1" ] || tr -d '\r\033' <"$work/$1" |
-		tail -n "${2:-12}" | sed "s/^/# $1: /"
+		tail -n "${2:-12}" | awk -v name="$1" '{ print "# " name ": " $0 }'
 }
 
 number=0
@@ -114,6 +114,13 @@ run_case() {
 	deadline=$((begin + limit * scale))
 	"case_$(echo "$name" | tr - _)" >$work/log 2>&1
 	status=$?
+	if [ $status != 0 ] && [ -n "$pid" ] && running; then
+		# Where it stands, twice: does it move?
+		for one in 1 2; do
+			monitor info registers -a
+			usleep 700000
+		done
+	fi
 	[ -z "$pid" ] || finish
 	seconds=$(($(cut -d. -f1 /proc/uptime) - begin))
 	if [ -s $work/skip ]; then
@@ -127,9 +134,9 @@ run_case() {
 		bad=$((bad + 1))
 		echo "not ok $number - $name: $(cat $work/reason 2>/dev/null)" \
 		     "# $seconds s"
-		for one in qemu log monitor; do
-			indented $one
-		done
+		indented qemu
+		indented log
+		indented monitor 100
 		indented serial 30
 	fi
 }

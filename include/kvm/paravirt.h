@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a guest that knows it is one is given: the clock, steal time, hypercalls.
+ * Documentation/virt/kvm/x86: msr.rst, cpuid.rst, hypercalls.rst.
+ *
+ * Memory shared with the guest is written through the VM's mm like any other, by the
+ * vcpu's own thread where it may sleep: as a request before the next entry.
+ * Unless said otherwise: called by the vcpu's thread, loaded, may sleep.
+ */
+#ifndef KVM_SWAP_PARAVIRT_H
+#define KVM_SWAP_PARAVIRT_H
+
+#include <linux/kvm.h>
+#include <kvm/types.h>
+#include <kvm/vcpu.h>
+#include <kvm/vm.h>
+
+/* CPUID 0x40000001 EAX: bits of KVM_FEATURE_* that work on this host. */
+u32 paravirt_features(void);
+
+/* VM ioctls; -ENOTTY for others'. Process context. */
+long paravirt_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
+/* vcpu ioctls; -ENOTTY for others'. */
+long paravirt_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl);
+
+/* KVM's own MSRs. 0, or 1 for #GP. */
+int paravirt_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val);
+int paravirt_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val);
+
+/* --- clock.c */
+void clock_vm_init(struct kvm *kvm);		/* it starts at 0; before any vcpu */
+void clock_update(struct kvm_vcpu *vcpu);	/* KVM_REQ_CLOCK */
+/* The TSC offset of a vcpu of @kvm has changed. Any context. */
+void clock_tsc_changed(struct kvm *kvm);
+void clock_sched_in(struct kvm_vcpu *vcpu, bool moved);	/* [P] .pv.clock is enabled */
+
+/* --- steal.c */
+int steal_available(void);	/* 1: the host counts it */
+void steal_update(struct kvm_vcpu *vcpu);	/* KVM_REQ_STEAL */
+/* The thread leaves the CPU, other than by its own ioctl's end. IRQs off. */
+void steal_sched_out(struct kvm_vcpu *vcpu);
+
+/* The vcpu has come to this CPU, which is (@moved) another one than last time. [P] */
+static inline void paravirt_sched_in(struct kvm_vcpu *vcpu, bool moved)
+{
+	if (vcpu->pv.clock & 1)
+		clock_sched_in(vcpu, moved);
+	if (vcpu->pv.steal & 1)
+		vcpu_request(vcpu, KVM_REQ_STEAL);
+}
+
+/* --- hypercall.c: number and arguments; what RAX says. */
+long hypercall(struct kvm_vcpu *vcpu, u64 nr, const u64 args[4], bool wide);
+
+#endif

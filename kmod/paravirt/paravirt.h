@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the paravirt room share among themselves. For contexts see
+ * <kvm/paravirt.h>.
+ */
+#ifndef KVM_SWAP_PARAVIRT_PRIVATE_H
+#define KVM_SWAP_PARAVIRT_PRIVATE_H
+
+#include <kvm/paravirt.h>
+
+/* clock.c */
+int clock_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val);
+int clock_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val);
+int clock_note_pause(struct kvm_vcpu *vcpu);
+int clock_get(struct kvm *kvm, void __user *argp);
+int clock_set(struct kvm *kvm, const void __user *argp);
+/* KVM_HC_CLOCK_PAIRING: 0 or a negative KVM_E*. */
+long clock_pair(struct kvm_vcpu *vcpu, gpa_t gpa, u64 type);
+
+/* steal.c */
+int steal_get_msr(struct kvm_vcpu *vcpu, u64 *val);
+int steal_set_msr(struct kvm_vcpu *vcpu, u64 val);
+
+#endif

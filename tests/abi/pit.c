@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The 8254 timer. */
+#define _GNU_SOURCE
+#include "chips.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#define CH0	0x40
+#define CH1	0x41
+#define CH2	0x42
+#define CTL	0x43
+#define SPEAKER	0x61
+#define PIT_HZ	1193182
+#define VECTOR	0x20
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static int create(struct vmm *vm, uint32_t flags)
+{
+	struct kvm_pit_config config = { .flags = flags };
+
+	return ioctl(vm->fd, KVM_CREATE_PIT2, &config);
+}
+
+/* With the 8259s ready and only the timer's input open. */
+static struct vmm_vcpu *boot(void)
+{
+	struct vmm_vcpu *vcpu = chips_boot();
+
+	OK(create(vcpu->vm, KVM_PIT_SPEAKER_DUMMY));
+	chips_out(vcpu, 0x20, 0x11);
+	chips_out(vcpu, 0x21, VECTOR);
+	chips_out(vcpu, 0x21, 4);
+	chips_out(vcpu, 0x21, 1);
+	chips_out(vcpu, 0x21, 0xfe);
+	return vcpu;
+}
+
+static struct kvm_pit_state2 state(struct vmm_vcpu *vcpu)
+{
+	struct kvm_pit_state2 s;
+
+	OK(ioctl(vcpu->vm->fd, KVM_GET_PIT2, &s));
+	return s;
+}
+
+static void program(struct vmm_vcpu *vcpu, unsigned int channel, unsigned int mode,
+		    unsigned int count)
+{
+	chips_out(vcpu, CTL, channel << 6 | 0x30 | mode << 1);
+	chips_out(vcpu, CH0 + channel, count);
+	chips_out(vcpu, CH0 + channel, count >> 8);
+}
+
+static unsigned int latched(struct vmm_vcpu *vcpu, unsigned int channel)
+{
+	unsigned int low;
+
+	chips_out(vcpu, CTL, channel << 6);
+	low = chips_in(vcpu, CH0 + channel);
+	return low | chips_in(vcpu, CH0 + channel) << 8;
+}
+
+TEST(caps, "the capabilities")
+{
+	struct vmm *vm = vmm_create(VMM_MIN_RAM);
+
+	CHECK_EQ(vmm_cap(vm, KVM_CAP_PIT), 1);
+	CHECK_EQ(vmm_cap(vm, KVM_CAP_PIT2), 1);
+	CHECK_EQ(vmm_cap(vm, KVM_CAP_PIT_STATE2), 1);
+	CHECK_EQ(vmm_cap(vm, KVM_CAP_REINJECT_CONTROL), 1);
+}
+
+TEST(create, "it needs the interrupt controllers and is made once")
+{
+	struct vmm *vm = vmm_create(VMM_MIN_RAM);
+	struct kvm_reinject_control control = {};
+	int r = create(vm, 0);
+	struct kvm_pit_state2 s2 = {};
+	struct kvm_pit_state s = {};
+
+	/* Older kernels do not look, whatever the documentation says. */
+	CHECK(!r || errno == ENOENT);
+	if (!r) {
+		vmm_destroy(vm);
+		vm = vmm_create(VMM_MIN_RAM);
+	}
+	OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
+	CHECK_ERRNO(ioctl(vm->fd, KVM_GET_PIT2, &s2), ENXIO);
+	CHECK_ERRNO(ioctl(vm->fd, KVM_SET_PIT2, &s2), ENXIO);
+	CHECK_ERRNO(ioctl(vm->fd, KVM_GET_PIT, &s), ENXIO);
+	CHECK_ERRNO(ioctl(vm->fd, KVM_SET_PIT, &s), ENXIO);
+	CHECK_ERRNO(ioctl(vm->fd, KVM_REINJECT_CONTROL, &control), ENXIO);
+	OK(create(vm, 0));
+	CHECK_ERRNO(create(vm, 0), EEXIST);
+	CHECK_ERRNO(ioctl(vm->fd, KVM_CREATE_PIT), EEXIST);
+	OK(ioctl(vm->fd, KVM_GET_PIT2, &s2));
+	OK(ioctl(vm->fd, KVM_SET_PIT2, &s2));
+	OK(ioctl(vm->fd, KVM_REINJECT_CONTROL, &control));
+}
+
+TEST(fresh, "the state after creation")
+{
+	struct vmm_vcpu *vcpu = boot();
+	struct kvm_pit_state2 s = state(vcpu);
+	unsigned int n;
+
+	CHECK_EQ(s.flags, 0);
+	for (n = 0; n < 3; n++) {
+		CHECK_EQ(s.channels[n].mode, 0xff);
+		CHECK_EQ(s.channels[n].gate, n != 2);
+		CHECK_EQ(s.channels[n].count, 0x10000);
+	}
+}
+
+TEST(count_modes, "reading counts back: low, high, both")
+{
+	struct vmm_vcpu *vcpu = boot();
+
+	/* Mode 0 does not come back for 50 ms; too short a time to see it change. */
+	program(vcpu, 1, 0, 0xffff);
+	CHECK(latched(vcpu, 1) <= 0xffff);
+	CHECK_EQ(state(vcpu).channels[1].count, 0xffff);
+	CHECK_EQ(state(vcpu).channels[1].rw_mode, 3);
+	chips_out(vcpu, CTL, 1 << 6 | 0x10 | 4);
+	chips_out(vcpu, CH1, 0x21);
+	CHECK_EQ(state(vcpu).channels[1].count, 0x21);
+	CHECK_EQ(state(vcpu).channels[1].mode, 2);
+	CHECK(chips_in(vcpu, CH1) <= 0x21);
+	chips_out(vcpu, CTL, 1 << 6 | 0x20 | 4);
+	chips_out(vcpu, CH1, 0x43);
+	CHECK_EQ(state(vcpu).channels[1].count, 0x4300);
+	CHECK(chips_in(vcpu, CH1) <= 0x43);
+	program(vcpu, 1, 3, 0);
+	CHECK_EQ(state(vcpu).channels[1].count, 0x10000);
+}
+
+TEST(speed, "a counter falls with 1193182 Hz")
+{
+	struct vmm_vcpu *vcpu = boot();
+	uint64_t t0, t1, t2, t3;
+	unsigned int a, b;
+	double clocks;
+
+	program(vcpu, 1, 2, 0);
+	t0 = now_ns();
+	a = latched(vcpu, 1);
+	t1 = now_ns();
+	vmm_sleep_ms(20);
+	t2 = now_ns();
+	b = latched(vcpu, 1);
+	t3 = now_ns();
+	clocks = (uint16_t)(a - b);
+	CHECKF(clocks >= (t2 - t1) / 1e9 * PIT_HZ - 2 &&
+	       clocks <= (t3 - t0) / 1e9 * PIT_HZ + 2,
+	       "%.0f clocks in %llu to %llu ns", clocks,
+	       (unsigned long long)(t2 - t1), (unsigned long long)(t3 - t0));
+}
+
+TEST(latch, "a latched count stays until it is read")
+{
+	struct vmm_vcpu *vcpu = boot();
+	struct kvm_pit_state2 s;
+	unsigned int low;
+
+	program(vcpu, 2, 2, 0);
+	chips_out(vcpu, SPEAKER, 1);
+	chips_out(vcpu, CTL, 2 << 6);
+	s = state(vcpu);
+	CHECK_EQ(s.channels[2].count_latched, 3);
+	vmm_sleep_ms(5);
+	chips_out(vcpu, CTL, 2 << 6);
+	CHECK_EQ(state(vcpu).channels[2].latched_count, s.channels[2].latched_count);
+	low = chips_in(vcpu, CH2);
+	CHECK_EQ(low | chips_in(vcpu, CH2) << 8, s.channels[2].latched_count);
+	CHECK_EQ(state(vcpu).channels[2].count_latched, 0);
+}
+
+TEST(read_back, "the read-back command latches counts and status of several")
+{
+	struct vmm_vcpu *vcpu = boot();
+
+	program(vcpu, 0, 2, 5000);
+	program(vcpu, 2, 0, 0xffff);
+	chips_out(vcpu, SPEAKER, 1);
+	chips_out(vcpu, CTL, 0xc0 | 2 << 0 | 8);
+	CHECK_EQ(state(vcpu).channels[0].status_latched, 1);
+	CHECK_EQ(state(vcpu).channels[0].count_latched, 3);
+	CHECK_EQ(state(vcpu).channels[1].status_latched, 0);
+	CHECK_EQ(state(vcpu).channels[2].status_latched, 1);
+	CHECK_EQ(chips_in(vcpu, CH0) & 0x3f, 0x34);
+	CHECK_EQ(chips_in(vcpu, CH2) & 0x3f, 0x30);
+	chips_in(vcpu, CH0);
+	CHECK_EQ(state(vcpu).channels[0].count_latched, 2);
+	chips_in(vcpu, CH0);
+	CHECK_EQ(state(vcpu).channels[0].count_latched, 0);
+	/* Status only. */
+	chips_out(vcpu, CTL, 0xe0 | 2);
+	CHECK_EQ(state(vcpu).channels[0].count_latched, 0);
+	CHECK_EQ(state(vcpu).channels[0].status_latched, 1);
+}
+
+TEST(out2, "channel 2 in mode 0 raises its output in port 0x61")
+{
+	struct vmm_vcpu *vcpu = boot();
+	uint64_t start;
+
+	chips_out(vcpu, SPEAKER, 1);
+	program(vcpu, 2, 0, 59659);		/* 50 ms */
+	start = vmm_now_ms();
+	CHECK_EQ(chips_in(vcpu, SPEAKER) & 0x23, 0x01);
+	while (!(chips_in(vcpu, SPEAKER) & 0x20))
+		CHECK(vmm_now_ms() - start < 1000);
+	CHECK(vmm_now_ms() - start >= 49);
+	chips_out(vcpu, SPEAKER, 3);
+	CHECK_EQ(chips_in(vcpu, SPEAKER) & 3, 3);
+	CHECK_EQ(state(vcpu).flags, KVM_PIT_FLAGS_SPEAKER_DATA_ON);
+	CHECK_EQ(state(vcpu).channels[2].gate, 1);
+	chips_out(vcpu, SPEAKER, 0);
+	CHECK_EQ(state(vcpu).channels[2].gate, 0);
+	CHECK_EQ(state(vcpu).flags, 0);
+}
+
+GUEST(in_61, 64, "in $0x61, %al\n hlt\n");
+
+TEST(no_speaker, "without its flag port 0x61 is the VMM's")
+{
+	struct vmm *vm = vmm_create(VMM_MIN_RAM);
+	struct vmm_vcpu *vcpu;
+
+	OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
+	OK(create(vm, 0));
+	vmm_load(vm, GPA_CODE, in_61);
+	vcpu = vmm_vcpu_add(vm);
+	vmm_set_mode(vcpu, VMM_LONG);
+	vmm_run_to(vcpu, KVM_EXIT_IO);
+	CHECK_EQ(vcpu->run->io.port, SPEAKER);
+}
+
+static void tick(struct vmm_vcpu *vcpu)
+{
+	CHECK_EQ(chips_wait(vcpu), VECTOR);
+	chips_out(vcpu, 0x20, 0x20);
+}
+
+TEST(periodic, "channel 0 ticks at its rate in modes 2 and 3")
+{
+	struct vmm_vcpu *vcpu = boot();
+	unsigned int mode, i;
+	uint64_t start, ms;
+
+	for (mode = 2; mode <= 3; mode++) {
+		program(vcpu, 0, mode, 11932);		/* 10 ms */
+		tick(vcpu);
+		start = vmm_now_ms();
+		for (i = 0; i < 20; i++)
+			tick(vcpu);
+		ms = vmm_now_ms() - start;
+		CHECKF(ms >= 185 && ms <= 260, "20 ticks of 10 ms took %u ms",
+		       (unsigned int)ms);
+	}
+}
+
+TEST(one_shot, "channel 0 interrupts once in mode 0")
+{
+	struct vmm_vcpu *vcpu = boot();
+	uint64_t start = vmm_now_ms();
+
+	program(vcpu, 0, 0, 23864);			/* 20 ms */
+	CHECK_EQ(chips_take(vcpu), -1);
+	tick(vcpu);
+	CHECK(vmm_now_ms() - start >= 19);
+	vmm_sleep_ms(60);
+	CHECK_EQ(chips_take(vcpu), -1);
+}
+
+static void reinject(struct vmm_vcpu *vcpu, uint8_t on)
+{
+	struct kvm_reinject_control control = { .pit_reinject = on };
+
+	OK(ioctl(vcpu->vm->fd, KVM_REINJECT_CONTROL, &control));
+}
+
+/* Ticks in 100 ms of 10 ms ticks, after 200 ms without interrupts. */
+static unsigned int backlog(struct vmm_vcpu *vcpu, int vector)
+{
+	unsigned int n = 0;
+	uint64_t start;
+
+	program(vcpu, 0, 2, 11932);
+	CHECK_EQ(chips_wait(vcpu), vector);
+	vmm_sleep_ms(200);
+	start = vmm_now_ms();
+	while (vmm_now_ms() - start < 100) {
+		chips_out(vcpu, 0x20, 0x20);
+		chips_write(vcpu, CHIPS_LAPIC + 0xb0, 0);
+		if (chips_take(vcpu) == vector)
+			n++;
+	}
+	tap_diag("%u ticks", n);
+	return n;
+}
+
+TEST(reinjected, "ticks the guest missed come later")
+{
+	CHECK(backlog(boot(), VECTOR) >= 25);
+}
+
+TEST(discarded, "without reinjection one of them comes")
+{
+	struct vmm_vcpu *vcpu = boot();
+
+	reinject(vcpu, 0);
+	CHECK(backlog(vcpu, VECTOR) <= 13);
+}
+
+static struct vmm_vcpu *boot_ioapic(void)
+{
+	struct vmm_vcpu *vcpu = boot();
+
+	chips_out(vcpu, 0x21, 0xff);
+	chips_write(vcpu, CHIPS_LAPIC + 0xf0, 0x1ff);
+	chips_write(vcpu, CHIPS_IOAPIC, 0x10);
+	chips_write(vcpu, CHIPS_IOAPIC + 0x10, 0x41);
+	return vcpu;
+}
+
+TEST(through_ioapic, "reinjection counts EOIs of the I/O APIC's edges too")
+{
+	CHECK(backlog(boot_ioapic(), 0x41) >= 25);
+}
+
+TEST(discarded_ioapic, "without reinjection one of them comes through the I/O APIC")
+{
+	struct vmm_vcpu *vcpu = boot_ioapic();
+
+	reinject(vcpu, 0);
+	CHECK(backlog(vcpu, 0x41) <= 13);
+}
+
+TEST(set_state, "a state that is set ticks")
+{
+	struct vmm_vcpu *vcpu = boot();
+	struct kvm_pit_state2 s = state(vcpu), got;
+
+	s.channels[0].count = 11932;
+	s.channels[0].mode = 2;
+	s.channels[0].rw_mode = 3;
+	s.channels[0].count_load_time = now_ns();
+	s.channels[1].count = 77;
+	s.channels[1].mode = 3;
+	s.channels[1].gate = 1;
+	OK(ioctl(vcpu->vm->fd, KVM_SET_PIT2, &s));
+	got = state(vcpu);
+	CHECK_EQ(got.channels[0].count, 11932);
+	CHECK_EQ(got.channels[0].mode, 2);
+	CHECK_EQ(got.channels[1].count, 77);
+	CHECK_EQ(got.channels[1].mode, 3);
+	tick(vcpu);
+	tick(vcpu);
+
+	/* The HPET has taken the interrupt over. */
+	s.flags = KVM_PIT_FLAGS_HPET_LEGACY;
+	OK(ioctl(vcpu->vm->fd, KVM_SET_PIT2, &s));
+	CHECK_EQ(state(vcpu).flags, KVM_PIT_FLAGS_HPET_LEGACY);
+	chips_take(vcpu);
+	chips_out(vcpu, 0x20, 0x20);
+	vmm_sleep_ms(50);
+	CHECK_EQ(chips_take(vcpu), -1);
+}
+
+TEST(old_state, "the older ioctls have the channels only")
+{
+	struct vmm_vcpu *vcpu = boot();
+	struct kvm_pit_state s;
+
+	program(vcpu, 1, 3, 1234);
+	OK(ioctl(vcpu->vm->fd, KVM_GET_PIT, &s));
+	CHECK_EQ(s.channels[1].count, 1234);
+	s.channels[1].count = 4321;
+	OK(ioctl(vcpu->vm->fd, KVM_SET_PIT, &s));
+	CHECK_EQ(state(vcpu).channels[1].count, 4321);
+}
+
+TEST(hostile_state, "any bytes as state do no harm")
+{
+	struct vmm_vcpu *vcpu = boot();
+	struct kvm_pit_state2 s;
+	unsigned int i, n;
+
+	for (i = 0; i < 256; i += 15) {
+		memset(&s, i, sizeof(s));
+		OK(ioctl(vcpu->vm->fd, KVM_SET_PIT2, &s));
+		for (n = 0; n < 4; n++)
+			chips_in(vcpu, CH0 + n);
+		chips_in(vcpu, SPEAKER);
+		chips_out(vcpu, SPEAKER, i);
+		chips_out(vcpu, CTL, 0xce);
+		latched(vcpu, 0);
+		state(vcpu);
+	}
+}
+
+TEST(fast, "the host survives the fastest rate a guest can ask for")
+{
+	struct vmm_vcpu *vcpu = boot();
+	unsigned int n = 0;
+	uint64_t start;
+
+	if (access("/sys/module/kvm/version", F_OK))
+		SKIP("the stock modules hang in an emulated host");
+	reinject(vcpu, 0);
+	chips_out(vcpu, CTL, 0x14);
+	chips_out(vcpu, CH0, 1);
+	start = vmm_now_ms();
+	while (vmm_now_ms() - start < 200) {
+		tick(vcpu);
+		n++;
+	}
+	CHECKF(n <= 1200, "%u ticks in 200 ms", n);
+}
