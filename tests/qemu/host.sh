@@ -142,6 +142,7 @@ run_case() {
 	fi
 }
 
+. /lab/settings
 . /lab/cases.sh
 if ! mount_disks; then
 	echo "not ok 1 - the disks with QEMU cannot be mounted"
