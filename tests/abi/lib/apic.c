@@ -48,7 +48,7 @@ GUEST(worker, 64,
 	"2: dec %eax\njnz 2f\n"
 	"sti\nnop\nnop\ncli\njmp 9f\n"
 	"2: dec %eax\njnz 2f\n"
-	"sti\nhlt\ncli\njmp 9f\n"
+	"sti\n88: hlt\ncli\njmp 9f\n"
 	"2: dec %eax\njnz 2f\n"
 	"mov %cr8, %rax\nmov %rax, 24(%rbx)\njmp 9f\n"
 	"2: dec %eax\njnz 2f\n"
@@ -79,6 +79,10 @@ GUEST(worker, 64,
 	"mov $0xfee000b0, %ecx\nmovl $0, (%rcx)\n"
 	"7: dec %eax\njnz 7f\n"
 	"mov $0x80b, %ecx\nxor %edx, %edx\nwrmsr\n"
+	/* One that came before the HLT ends it, too: emulated CPUs lose STI's shadow. */
+	"7: lea 88b(%rip), %rax\n"
+	"cmp %rax, 32(%rsp)\njne 7f\n"
+	"incq 32(%rsp)\n"
 	"7: pop %rdx\npop %rcx\npop %rax\nadd $8, %rsp\niretq\n"
 	ORG(0xf00) "jmp 5b\n"
 	ORG(0x1000)
@@ -329,6 +333,17 @@ uint64_t guest_hypercall(struct vmm_vcpu *vcpu, uint64_t nr, uint64_t a0, uint64
 	c->arg[2] = a3;
 	CHECK(guest_do(vcpu, host_is_intel(vcpu) ? OP_VMCALL : OP_VMMCALL, nr, a0));
 	return c->result;
+}
+
+void guest_write_start(struct vmm_vcpu *vcpu, unsigned int reg, uint32_t val)
+{
+	command_set(vcpu, OP_WRITE, APIC_PAGE + reg, val);
+}
+
+void guest_write_end(struct vmm_vcpu *vcpu)
+{
+	vmm_run_to(vcpu, KVM_EXIT_IO);
+	CHECK_EQ(vcpu->run->io.port, PORT_DONE);
 }
 
 void guest_wait_start(struct vmm_thread *t, struct vmm_vcpu *vcpu, int vector, uint32_t n)

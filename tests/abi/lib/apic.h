@@ -87,6 +87,10 @@ void guest_wait(struct vmm_vcpu *vcpu, int vector, uint32_t n);
 uint64_t guest_hypercall(struct vmm_vcpu *vcpu, uint64_t nr, uint64_t a0, uint64_t a1,
 			 uint64_t a2, uint64_t a3);
 
+/* The next KVM_RUN writes, and may exit before it is done; then the one that ends it. */
+void guest_write_start(struct vmm_vcpu *vcpu, unsigned int reg, uint32_t val);
+void guest_write_end(struct vmm_vcpu *vcpu);
+
 /* guest_wait() in a thread of its own; joined by guest_join(). */
 void guest_wait_start(struct vmm_thread *t, struct vmm_vcpu *vcpu, int vector, uint32_t n);
 void guest_halt_start(struct vmm_thread *t, struct vmm_vcpu *vcpu);
