@@ -37,6 +37,11 @@ class Machine:
 		if modules is None and not stock:
 			raise util.LabError("A machine needs a folder with "
 					    "modules or stock=True.")
+		if modules and not os.path.exists(os.path.join(modules,
+							       "kvm.ko")):
+			raise util.LabError("%s holds no kvm.ko: name a folder "
+					    "that scripts/lab build printed."
+					    % modules)
 		self.vendor = vendor
 		self.kernel = kernels.resolve(kernel, flavour)
 		self.modules = modules
