@@ -7,7 +7,7 @@
 #include <kvm/irqchip.h>
 #include <kvm/vm.h>
 
-#define BUS_DEVICES_MAX		1000
+#define BUS_DEVICES_MAX		16384
 
 /* Constant once published, freed after an RCU grace period. */
 struct kvm_bus_table {
