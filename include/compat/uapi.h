@@ -47,6 +47,10 @@ struct kvm_sregs2 {
 #endif
 static_assert(sizeof(struct kvm_sregs2) == 320);
 
+#ifndef KVM_X86_XCOMP_GUEST_SUPP
+#define KVM_X86_XCOMP_GUEST_SUPP	0
+#endif
+
 #ifndef KVM_PIT_FLAGS_SPEAKER_DATA_ON
 #define KVM_PIT_FLAGS_SPEAKER_DATA_ON	0x00000002
 #endif

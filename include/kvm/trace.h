@@ -10,6 +10,7 @@
 #define KVM_SWAP_TRACE_H
 
 #include <linux/tracepoint.h>
+#include <asm/pvclock-abi.h>
 #include <kvm/vendor.h>
 #include <kvm/x86.h>
 
@@ -264,6 +265,84 @@ TRACE_EVENT(kvm_cr,
 );
 
 /* Host virtual addresses, [start, end), as the host's notifier gave them. */
+TRACE_EVENT(kvm_hypercall,
+	TP_PROTO(u64 nr, const u64 *args),
+	TP_ARGS(nr, args),
+	TP_STRUCT__entry(
+		__field(unsigned long, nr)
+		__field(unsigned long, a0)
+		__field(unsigned long, a1)
+		__field(unsigned long, a2)
+		__field(unsigned long, a3)
+	),
+	TP_fast_assign(
+		__entry->nr = nr;
+		__entry->a0 = args[0];
+		__entry->a1 = args[1];
+		__entry->a2 = args[2];
+		__entry->a3 = args[3];
+	),
+	TP_printk("nr 0x%lx a0 0x%lx a1 0x%lx a2 0x%lx a3 0x%lx", __entry->nr,
+		  __entry->a0, __entry->a1, __entry->a2, __entry->a3)
+);
+
+/* The page a guest computes its time from has been written. */
+TRACE_EVENT(kvm_pvclock_update,
+	TP_PROTO(unsigned int vcpu_id, const struct pvclock_vcpu_time_info *info),
+	TP_ARGS(vcpu_id, info),
+	TP_STRUCT__entry(
+		__field(u32, vcpu_id)
+		__field(u64, tsc_timestamp)
+		__field(u64, system_time)
+		__field(u32, tsc_to_system_mul)
+		__field(s8, tsc_shift)
+		__field(u8, flags)
+	),
+	TP_fast_assign(
+		__entry->vcpu_id = vcpu_id;
+		__entry->tsc_timestamp = info->tsc_timestamp;
+		__entry->system_time = info->system_time;
+		__entry->tsc_to_system_mul = info->tsc_to_system_mul;
+		__entry->tsc_shift = info->tsc_shift;
+		__entry->flags = info->flags;
+	),
+	TP_printk("vcpu %u tsc_timestamp 0x%llx system_time %llu mul 0x%x shift %d flags 0x%x",
+		  __entry->vcpu_id, __entry->tsc_timestamp, __entry->system_time,
+		  __entry->tsc_to_system_mul, __entry->tsc_shift, __entry->flags)
+);
+
+/* A vcpu comes back; did others ask for a TLB flush meanwhile? */
+TRACE_EVENT(kvm_pv_tlb_flush,
+	TP_PROTO(unsigned int vcpu_id, bool need_flush_tlb),
+	TP_ARGS(vcpu_id, need_flush_tlb),
+	TP_STRUCT__entry(
+		__field(unsigned int, vcpu_id)
+		__field(bool, need_flush_tlb)
+	),
+	TP_fast_assign(
+		__entry->vcpu_id = vcpu_id;
+		__entry->need_flush_tlb = need_flush_tlb;
+	),
+	TP_printk("vcpu %u need_flush_tlb %d", __entry->vcpu_id, __entry->need_flush_tlb)
+);
+
+TRACE_EVENT(kvm_write_tsc_offset,
+	TP_PROTO(unsigned int vcpu_id, u64 previous, u64 next),
+	TP_ARGS(vcpu_id, previous, next),
+	TP_STRUCT__entry(
+		__field(unsigned int, vcpu_id)
+		__field(u64, previous_tsc_offset)
+		__field(u64, next_tsc_offset)
+	),
+	TP_fast_assign(
+		__entry->vcpu_id = vcpu_id;
+		__entry->previous_tsc_offset = previous;
+		__entry->next_tsc_offset = next;
+	),
+	TP_printk("vcpu %u prev 0x%llx next 0x%llx", __entry->vcpu_id,
+		  __entry->previous_tsc_offset, __entry->next_tsc_offset)
+);
+
 TRACE_EVENT(kvm_unmap_hva_range,
 	TP_PROTO(unsigned long start, unsigned long end),
 	TP_ARGS(start, end),

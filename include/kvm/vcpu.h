@@ -217,7 +217,8 @@ struct kvm_vcpu {
 		    halt_exits, pf_taken, pf_fixed, pf_spurious, pf_emulate,
 		    pf_refilled, tlb_flush, insn_emulation, insn_emulation_fail,
 		    hypercalls, directed_yield_attempted,
-		    directed_yield_successful, host_state_reload, irq_injections,
+		    directed_yield_successful, preemption_reported, preemption_other,
+		    host_state_reload, irq_injections,
 		    nmi_injections, irq_window_exits, request_irq_exits,
 		    halt_attempted_poll, halt_successful_poll, halt_wakeup,
 		    halt_poll_success_ns, halt_poll_fail_ns, halt_wait_ns;

@@ -63,6 +63,7 @@ struct kvm {
 	struct kvm_vm_clock clock;
 	gpa_t tss_addr, identity_map_addr;	/* [l] */
 	bool exception_payload, triple_fault_event;	/* [a] KVM_ENABLE_CAP */
+	bool hide_platform_info;	/* [a] MSR_PLATFORM_INFO is not the guest's to read */
 	struct mutex bus_lock;		/* writers of .bus, ioeventfds, coalesced zones */
 	struct kvm_bus_table __rcu *bus[KVM_BUSES];	/* RCU; bus_lock to write */
 	int irqchip_mode;		/* [l] enum kvm_irqchip_mode; irqchip_in_kernel() */

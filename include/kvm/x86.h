@@ -51,6 +51,7 @@ int x86_msr_index_list(struct kvm_msr_list __user *user);
 int x86_msr_feature_list(struct kvm_msr_list __user *user);
 long x86_msr_feature_ioctl(struct kvm_msrs __user *user);
 int x86_mce_supported(u64 __user *user);
+int x86_device_attr(const struct kvm_device_attr __user *user, bool get);
 
 /* --- state.c: vcpu ioctls of saved state; -ENOTTY for others'. */
 long x86_state_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp);

@@ -82,12 +82,14 @@ static const struct cap {
 	{ .cap = KVM_CAP_IMMEDIATE_EXIT, .value = 1 },
 	{ .cap = KVM_CAP_GET_MSR_FEATURES, .value = 1 },
 	{ .cap = KVM_CAP_COALESCED_PIO, .value = 1 },
+	{ .cap = KVM_CAP_MSR_PLATFORM_INFO, .value = 1 },
 	{ .cap = KVM_CAP_EXCEPTION_PAYLOAD, .value = 1 },
 	{ .cap = KVM_CAP_LAST_CPU, .value = 1 },
 	{ .cap = KVM_CAP_STEAL_TIME, .get = steal_available },
 	{ .cap = KVM_CAP_SREGS2, .value = 1 },
 	{ .cap = KVM_CAP_BINARY_STATS_FD, .value = 1 },
 	{ .cap = KVM_CAP_XSAVE2, .value = sizeof(struct kvm_xsave) },
+	{ .cap = KVM_CAP_SYS_ATTRIBUTES, .value = 1 },
 	{ .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .value = 1 },
 };
 
@@ -123,6 +125,12 @@ static int enable_x2apic_api(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	return irqchip_enable_x2apic_api(kvm, cap->args[0]);
 }
 
+static int enable_msr_platform_info(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	WRITE_ONCE(kvm->hide_platform_info, !cap->args[0]);
+	return 0;
+}
+
 /* What a VM's KVM_ENABLE_CAP knows. Handlers check .args themselves. */
 static const struct cap_enable {
 	u32 cap;
@@ -132,6 +140,7 @@ static const struct cap_enable {
 	{ KVM_CAP_X2APIC_API, enable_x2apic_api },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, enable_exception_payload },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, enable_triple_fault_event },
+	{ KVM_CAP_MSR_PLATFORM_INFO, enable_msr_platform_info },
 };
 
 int caps_enable_vm(struct kvm *kvm, const struct kvm_enable_cap *cap)

@@ -43,6 +43,9 @@ static long device_ioctl(struct file *file, unsigned int ioctl, unsigned long ar
 		return x86_msr_feature_ioctl(argp);
 	case KVM_X86_GET_MCE_CAP_SUPPORTED:
 		return x86_mce_supported(argp);
+	case KVM_GET_DEVICE_ATTR:
+	case KVM_HAS_DEVICE_ATTR:
+		return x86_device_attr(argp, ioctl == KVM_GET_DEVICE_ATTR);
 	default:
 		return -EINVAL;
 	}

@@ -302,7 +302,7 @@ static int irqfd_deassign(struct kvm *kvm, const struct kvm_irqfd *args)
 	return 0;
 }
 
-/* An acknowledgement is only seen if the chips are here, not in userspace. */
+/* An acknowledgment is only seen if the chips are here, not in userspace. */
 static bool irqfd_allowed(struct kvm *kvm, const struct kvm_irqfd *args)
 {
 	/* Pairs with the release in irqchip/chip.c. */

@@ -55,6 +55,8 @@ const struct stat_desc stat_descs[] = {
 	VCPU_STAT(hypercalls),
 	VCPU_STAT(directed_yield_attempted),
 	VCPU_STAT(directed_yield_successful),
+	VCPU_STAT(preemption_reported),
+	VCPU_STAT(preemption_other),
 	VCPU_STAT(host_state_reload),
 	VCPU_STAT(irq_injections),
 	VCPU_STAT(nmi_injections),

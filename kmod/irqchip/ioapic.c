@@ -43,7 +43,7 @@ enum ioapic_index { IOAPIC_ID, IOAPIC_VER, IOAPIC_ARB, IOAPIC_REDTBL = 0x10 };
  * [c] .lock, inside line_lock; messages to local APICs are sent under it
  */
 struct kvm_ioapic {
-	spinlock_t lock;
+	spinlock_t lock;			/* all marked [c] */
 	struct kvm *kvm;			/* [o] */
 	u64 rte[KVM_IOAPIC_PINS];		/* [c] */
 	u32 lines;				/* [c] a bit per pin: its input is high */

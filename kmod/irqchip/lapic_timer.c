@@ -164,9 +164,14 @@ void lapic_deadline_set(struct kvm_lapic *apic, u64 deadline)
 {
 	u64 ns;
 
+	if (!lapic_deadline_mode(apic)) {
+		/* Userspace loads it for a mode still to come; the counter counts on. */
+		WRITE_ONCE(apic->deadline, deadline);
+		return;
+	}
 	lapic_timer_stop(apic);
 	WRITE_ONCE(apic->deadline, deadline);
-	if (!deadline || !lapic_deadline_mode(apic) || apic->mode == LAPIC_OFF)
+	if (!deadline || apic->mode == LAPIC_OFF)
 		return;
 	ns = lapic_deadline_ns(apic, deadline);
 	if (ns) {

@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include <kvm/trace_irq.h>
 #include "chip.h"
@@ -48,8 +49,9 @@ enum pic_ocw2 {
  * left its bus. [o] written once at creation   [c] .lock, inside line_lock
  */
 struct kvm_pic {
-	spinlock_t lock;
+	raw_spinlock_t lock;			/* taken with preemption off, see pic_take() */
 	struct kvm *kvm;			/* [o] */
+	struct work_struct ack_work;		/* tells what pic_take() may not */
 	struct kvm_pic_state chip[2];		/* [c] .last_irr: the input lines */
 	u8 acked[2];				/* [c] inputs whose service ended, to be told */
 	bool intr;				/* [c] to write; the master's output */
@@ -76,6 +78,18 @@ static void pic_acks_tell(struct kvm *kvm, u16 acks)
 		if (acks & 1)
 			irq_acked(kvm, pin < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE,
 				  pin % 8);
+}
+
+static void pic_ack_work(struct work_struct *work)
+{
+	struct kvm_pic *pic = container_of(work, struct kvm_pic, ack_work);
+	unsigned long irqflags;
+	u16 acks;
+
+	raw_spin_lock_irqsave(&pic->lock, irqflags);
+	acks = pic_acks_fetch(pic);
+	raw_spin_unlock_irqrestore(&pic->lock, irqflags);
+	pic_acks_tell(pic->kvm, acks);
 }
 
 /* The rank of the best input of @mask, PIC_NONE if it is empty. */
@@ -176,7 +190,7 @@ int pic_set_pin(struct kvm *kvm, u32 pin, bool level)
 
 	if (!pic || pin >= KVM_PIC_PINS)
 		return -1;
-	spin_lock_irqsave(&pic->lock, irqflags);
+	raw_spin_lock_irqsave(&pic->lock, irqflags);
 	s = &pic->chip[pin / 8];
 	if (level) {
 		if (s->elcr & bit || !(s->last_irr & bit)) {
@@ -193,7 +207,7 @@ int pic_set_pin(struct kvm *kvm, u32 pin, bool level)
 		r = -1;
 	trace_kvm_pic_set_irq(pin / 8, pin & 7, s->elcr, s->imr, r == 0);
 	pic_update(pic);
-	spin_unlock_irqrestore(&pic->lock, irqflags);
+	raw_spin_unlock_irqrestore(&pic->lock, irqflags);
 	return r;
 }
 
@@ -208,8 +222,10 @@ bool pic_intr(struct kvm *kvm)
  * pic_take() - the CPU's interrupt acknowledge cycle
  * @vcpu: who takes the interrupt
  *
- * Context: any, but with no lock of a chip held. Return: the vector, which is that of
- * the spurious interrupt if the request has gone meanwhile; -1: there are no 8259s.
+ * Context: any; preemption may be off, where real-time kernels let nobody take the
+ * locks that listeners to acknowledgements need.
+ * Return: the vector, which is that of the spurious interrupt if the request has gone
+ * meanwhile; -1: there are no 8259s.
  */
 int pic_take(struct kvm_vcpu *vcpu)
 {
@@ -217,11 +233,10 @@ int pic_take(struct kvm_vcpu *vcpu)
 	unsigned int chip = PIC_MASTER;
 	unsigned long irqflags;
 	int irq, vector;
-	u16 acks;
 
 	if (!pic)
 		return -1;
-	spin_lock_irqsave(&pic->lock, irqflags);
+	raw_spin_lock_irqsave(&pic->lock, irqflags);
 	irq = pic_pending(&pic->chip[PIC_MASTER], true);
 	if (irq >= 0)
 		pic_acknowledge(pic, PIC_MASTER, irq);
@@ -235,9 +250,10 @@ int pic_take(struct kvm_vcpu *vcpu)
 	/* The output drops in the cycle, and may come back at once. */
 	WRITE_ONCE(pic->intr, false);
 	pic_update(pic);
-	acks = pic_acks_fetch(pic);
-	spin_unlock_irqrestore(&pic->lock, irqflags);
-	pic_acks_tell(vcpu->kvm, acks);
+	/* Only with automatic EOI. */
+	if (pic->acked[PIC_MASTER] | pic->acked[PIC_SLAVE])
+		schedule_work(&pic->ack_work);
+	raw_spin_unlock_irqrestore(&pic->lock, irqflags);
 	return vector;
 }
 
@@ -386,14 +402,14 @@ static int pic_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t addr
 	u8 *bytes = val;
 	u16 acks;
 
-	spin_lock_irqsave(&pic->lock, irqflags);
+	raw_spin_lock_irqsave(&pic->lock, irqflags);
 	for (i = 0; i < len; i++, at++)
 		if (kind > PIC_SLAVE)
 			bytes[i] = pic->chip[at].elcr;
 		else
 			bytes[i] = pic_read_byte(pic, kind, at);
 	acks = pic_acks_fetch(pic);
-	spin_unlock_irqrestore(&pic->lock, irqflags);
+	raw_spin_unlock_irqrestore(&pic->lock, irqflags);
 	pic_acks_tell(vcpu->kvm, acks);
 	return 0;
 }
@@ -407,14 +423,14 @@ static int pic_write(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t add
 	const u8 *bytes = val;
 	u16 acks;
 
-	spin_lock_irqsave(&pic->lock, irqflags);
+	raw_spin_lock_irqsave(&pic->lock, irqflags);
 	for (i = 0; i < len; i++, at++)
 		if (kind > PIC_SLAVE)
 			pic->chip[at].elcr = bytes[i] & pic->chip[at].elcr_mask;
 		else
 			pic_write_byte(pic, kind, at, bytes[i]);
 	acks = pic_acks_fetch(pic);
-	spin_unlock_irqrestore(&pic->lock, irqflags);
+	raw_spin_unlock_irqrestore(&pic->lock, irqflags);
 	pic_acks_tell(vcpu->kvm, acks);
 	return 0;
 }
@@ -455,7 +471,8 @@ int pic_create(struct kvm *kvm)
 
 	if (!pic)
 		return -ENOMEM;
-	spin_lock_init(&pic->lock);
+	raw_spin_lock_init(&pic->lock);
+	INIT_WORK(&pic->ack_work, pic_ack_work);
 	refcount_set(&pic->users, 1);
 	pic->kvm = kvm;
 	pic->chip[PIC_MASTER].elcr_mask = PIC_ELCR_MASTER;
@@ -487,6 +504,7 @@ void pic_destroy(struct kvm *kvm)
 
 	if (!pic)
 		return;
+	cancel_work_sync(&pic->ack_work);
 	mutex_lock(&kvm->bus_lock);
 	pic_remove(pic, ARRAY_SIZE(pic->dev));
 	mutex_unlock(&kvm->bus_lock);
@@ -499,9 +517,9 @@ void pic_get_state(struct kvm *kvm, bool slave, struct kvm_pic_state *state)
 	struct kvm_pic *pic = kvm->irqchip->pic;
 	unsigned long irqflags;
 
-	spin_lock_irqsave(&pic->lock, irqflags);
+	raw_spin_lock_irqsave(&pic->lock, irqflags);
 	*state = pic->chip[slave];
-	spin_unlock_irqrestore(&pic->lock, irqflags);
+	raw_spin_unlock_irqrestore(&pic->lock, irqflags);
 }
 
 void pic_set_state(struct kvm *kvm, bool slave, const struct kvm_pic_state *state)
@@ -512,7 +530,7 @@ void pic_set_state(struct kvm *kvm, bool slave, const struct kvm_pic_state *stat
 	u8 elcr_mask;
 	u16 acks;
 
-	spin_lock_irqsave(&pic->lock, irqflags);
+	raw_spin_lock_irqsave(&pic->lock, irqflags);
 	s = &pic->chip[slave];
 	elcr_mask = s->elcr_mask;
 	/* Nobody will end what was in service before. */
@@ -523,6 +541,6 @@ void pic_set_state(struct kvm *kvm, bool slave, const struct kvm_pic_state *stat
 	s->priority_add &= 7;
 	pic_update(pic);
 	acks = pic_acks_fetch(pic);
-	spin_unlock_irqrestore(&pic->lock, irqflags);
+	raw_spin_unlock_irqrestore(&pic->lock, irqflags);
 	pic_acks_tell(kvm, acks);
 }

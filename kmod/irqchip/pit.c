@@ -52,7 +52,7 @@ enum pit_rw { PIT_RW_NONE, PIT_RW_LSB, PIT_RW_MSB, PIT_RW_WORD, PIT_RW_WORD_MSB 
  * [p] .lock, outside the chips' locks: lines are set under it
  */
 struct kvm_pit {
-	spinlock_t lock;
+	spinlock_t lock;			/* all marked [p] */
 	struct kvm *kvm;			/* [o] */
 	/* [p] .count is 1 to 65536; .count_load_time in ns of CLOCK_MONOTONIC */
 	struct kvm_pit_channel_state channel[3];
@@ -60,7 +60,7 @@ struct kvm_pit {
 	u32 flags;				/* [p] KVM_PIT_FLAGS_* */
 	struct hrtimer timer;			/* channel 0's next interrupt */
 	bool armed;				/* [p] */
-	u64 next_clock;				/* [p] when it is due, in input clocks since the load */
+	u64 next_clock;				/* [p] its time, in input clocks since the load */
 	bool reinject;				/* [p] */
 	u32 ticks_kept;				/* [p] to be re-injected */
 	struct kvm_irq_ack ack;			/* [o] */

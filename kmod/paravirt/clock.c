@@ -19,6 +19,7 @@
 #include <asm/tsc.h>
 #include <compat/uapi.h>
 #include <kvm/paravirt.h>
+#include <kvm/trace.h>
 #include <kvm/x86.h>
 #include "paravirt.h"
 
@@ -192,6 +193,7 @@ void clock_update(struct kvm_vcpu *vcpu)
 	if (!clock_write_versioned(vcpu, gpa, old.version, &info.pad0,
 				   sizeof(info) - sizeof(info.version)))
 		vcpu->pv.clock_paused = false;
+	trace_kvm_pvclock_update(vcpu->id, &info);
 }
 
 void clock_sched_in(struct kvm_vcpu *vcpu, bool moved)

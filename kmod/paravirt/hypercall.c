@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <kvm/irqchip.h>
+#include <kvm/trace.h>
 #include "paravirt.h"
 
 static struct kvm_vcpu *hypercall_target(struct kvm *kvm, u64 apic_id)
@@ -71,6 +72,7 @@ static long hypercall_yield(struct kvm_vcpu *vcpu, u64 apic_id)
  */
 long hypercall(struct kvm_vcpu *vcpu, u64 nr, const u64 args[4], bool wide)
 {
+	trace_kvm_hypercall(nr, args);
 	switch (nr) {
 	case KVM_HC_VAPIC_POLL_IRQ:
 		return 0;	/* the exit was all it asked for */

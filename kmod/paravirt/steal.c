@@ -13,6 +13,7 @@
 #include <compat/sched.h>
 #include <kvm/memslot.h>
 #include <kvm/paravirt.h>
+#include <kvm/trace.h>
 #include <kvm/x86.h>
 #include "paravirt.h"
 
@@ -63,6 +64,7 @@ static bool steal_come_back(struct kvm_vcpu *vcpu, gpa_t gpa)
 	} while (ret == -EAGAIN);
 	if (ret)
 		return false;
+	trace_kvm_pv_tlb_flush(vcpu->id, word & KVM_VCPU_FLUSH_TLB);
 	if (word & KVM_VCPU_FLUSH_TLB) {
 		preempt_disable();
 		vcpu->tlb_gen = 0;	/* no generation: the next entry flushes */
@@ -147,7 +149,11 @@ void steal_sched_out(struct kvm_vcpu *vcpu)
 		return;
 	/* A halted vcpu does not hold the memory slots. */
 	srcu = srcu_read_lock(&vcpu->kvm->srcu);
-	if (steal_poke(vcpu, gpa, KVM_VCPU_PREEMPTED))
+	if (steal_poke(vcpu, gpa, KVM_VCPU_PREEMPTED)) {
 		vcpu->pv.steal_away = true;
+		vcpu->stat.preemption_reported++;
+	} else {
+		vcpu->stat.preemption_other++;
+	}
 	srcu_read_unlock(&vcpu->kvm->srcu, srcu);
 }

@@ -14,6 +14,7 @@
 #include <compat/msr.h>
 #include <kvm/irqchip.h>
 #include <kvm/paravirt.h>
+#include <kvm/trace.h>
 #include "x86_private.h"
 
 static_assert(sizeof(struct kvm_msrs) == 8);
@@ -260,11 +261,12 @@ static int msr_set_apic_base(struct kvm_vcpu *vcpu, u32 index, u64 val, bool hos
 
 static void tsc_set_offset(struct kvm_vcpu *vcpu, u64 offset)
 {
-	bool changed = offset != vcpu->tsc_offset;
+	u64 old = vcpu->tsc_offset;
 
+	trace_kvm_write_tsc_offset(vcpu->id, old, offset);
 	WRITE_ONCE(vcpu->tsc_offset, offset);
 	kvm_vendor->set_tsc_offset(vcpu, offset);
-	if (changed)
+	if (offset != old)
 		clock_tsc_changed(vcpu->kvm);
 	if (vcpu->lapic)
 		lapic_timer_renew(vcpu);
@@ -422,6 +424,8 @@ static int msr_set_ucode_rev(struct kvm_vcpu *vcpu, u32 index, u64 val, bool hos
 
 static int msr_get_platform(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
+	if (!host && READ_ONCE(vcpu->kvm->hide_platform_info))
+		return 1;
 	*val = vcpu->msrs.platform_info;
 	return 0;
 }
@@ -527,7 +531,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RO(MSR_IA32_EBL_CR_POWERON, MSR_IA32_EBL_CR_POWERON, zero, 0),
 	MSR_RO(MSR_EBC_FREQUENCY_ID, MSR_EBC_FREQUENCY_ID, constant, 0),
 	MSR_RW(MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_ADJUST, tsc_adjust, MSR_LISTED),
-	MSR_RW(MSR_IA32_SPEC_CTRL, MSR_IA32_SPEC_CTRL, spec_ctrl, 0),
+	MSR_RW(MSR_IA32_SPEC_CTRL, MSR_IA32_SPEC_CTRL, spec_ctrl, MSR_LISTED),
 	{ MSR_IA32_UCODE_WRITE, MSR_IA32_UCODE_WRITE, NULL, msr_set_ignored, 0 },
 	MSR_RW(MSR_IA32_UCODE_REV, MSR_IA32_UCODE_REV, ucode_rev, MSR_LISTED),
 	MSR_INERT(MSR_P6_PERFCTR0, MSR_P6_PERFCTR1, 0),
@@ -722,6 +726,9 @@ static bool msr_desc_listed(const struct msr_desc *desc)
 	if (desc->first == MSR_TSC_AUX)
 		return x86_host_offers(X86_FEATURE_RDTSCP) ||
 		       x86_host_offers(X86_FEATURE_RDPID);
+	if (desc->first == MSR_IA32_SPEC_CTRL)
+		return x86_host_offers(X86_FEATURE_SPEC_CTRL) ||
+		       x86_host_offers(X86_FEATURE_AMD_IBRS);
 	return true;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MSRs that say what this host can give a guest: read on /dev/kvm, without a vcpu.
+ * What this host can give a guest, as /dev/kvm says it without a vcpu: feature MSRs
+ * and device attributes.
  */
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/msr-index.h>
+#include <compat/uapi.h>
 #include "x86_private.h"
 
 static const u32 msr_features[] = {
@@ -84,4 +86,24 @@ long x86_msr_feature_ioctl(struct kvm_msrs __user *user)
 		ret = -EFAULT;
 	kfree(entries);
 	return ret;
+}
+
+/**
+ * x86_device_attr() - KVM_GET_DEVICE_ATTR, KVM_HAS_DEVICE_ATTR on /dev/kvm
+ * @user: which one; where to put it
+ * @get: not only whether there is one
+ *
+ * Return: 0, -ENXIO (no such attribute), -EFAULT.
+ */
+int x86_device_attr(const struct kvm_device_attr __user *user, bool get)
+{
+	struct kvm_device_attr attr;
+
+	if (copy_from_user(&attr, user, sizeof(attr)))
+		return -EFAULT;
+	if (attr.group || attr.attr != KVM_X86_XCOMP_GUEST_SUPP)
+		return -ENXIO;
+	if (!get)
+		return 0;
+	return put_user(x86_caps.xcr0, (u64 __user *)(unsigned long)attr.addr);
 }

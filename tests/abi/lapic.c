@@ -502,6 +502,21 @@ TEST(deadline_modes, "the deadline belongs to its mode")
 	CHECK_EQ(apic_count(vcpu, 0x51), 0);
 }
 
+TEST(deadline_of_userspace, "the VMM's write of a deadline leaves a one-shot timer alone")
+{
+	struct vmm_vcpu *vcpu = one();
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = { .head.nmsrs = 1, .entry.index = MSR_TSC_DEADLINE };
+
+	guest_write(vcpu, APIC_TDCR, TDCR_1);
+	guest_write(vcpu, APIC_LVTT, 0x50);
+	guest_write(vcpu, APIC_TMICT, 50000000);
+	CHECK_EQ(ioctl(vcpu->fd, KVM_SET_MSRS, &msrs), 1);
+	guest_wait(vcpu, 0x50, 1);
+}
+
 TEST(timer_state, "a running timer goes on where its state says")
 {
 	struct vmm_vcpu *vcpu = one();

@@ -98,3 +98,67 @@ TEST(tsc_khz, "KVM_GET_TSC_KHZ says a rate that KVM_SET_TSC_KHZ accepts")
 		CHECK_ERRNO(ioctl(vcpu->fd, KVM_SET_TSC_KHZ, khz / 2), EINVAL);
 	vmm_run_to(vcpu, KVM_EXIT_HLT);
 }
+
+/* MSR_PLATFORM_INFO, then a port access; #GP stops with EBX = 13. */
+GUEST(read_platform, 64,
+	"mov $0xce, %ecx\n"
+	"rdmsr\n"
+	"hlt\n"
+	ORG(0x100)
+	"mov $13, %ebx\n"
+	"hlt\n");
+
+TEST(platform_info, "KVM_CAP_MSR_PLATFORM_INFO decides whether the guest may read it")
+{
+	struct vmm_vcpu *vcpu = vmm_boot(SZ_1M, VMM_LONG, read_platform);
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_MSR_PLATFORM_INFO };
+	struct kvm_regs regs = vmm_regs(vcpu);
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry.index = 0xce };
+
+	if (!vmm_cap(vcpu->vm, KVM_CAP_MSR_PLATFORM_INFO))
+		SKIP("KVM_CAP_MSR_PLATFORM_INFO is 0");
+	vmm_gate(vcpu, 13, GPA_CODE + 0x100);
+	vmm_run_to(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ(vmm_regs(vcpu).rbx, 0);
+	OK(ioctl(vcpu->vm->fd, KVM_ENABLE_CAP, &cap));
+	vmm_set_regs(vcpu, &regs);
+	vmm_run_to(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ(vmm_regs(vcpu).rbx, 13);
+	/* Userspace goes on reading it. */
+	CHECK_EQ(ioctl(vcpu->fd, KVM_GET_MSRS, &m), 1);
+	cap.args[0] = 1;
+	OK(ioctl(vcpu->vm->fd, KVM_ENABLE_CAP, &cap));
+	vmm_set_regs(vcpu, &regs);
+	vmm_run_to(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ(vmm_regs(vcpu).rbx, 0);
+}
+
+#define CAP_SYS_ATTRIBUTES	209
+
+TEST(xcomp_guest, "KVM_GET_DEVICE_ATTR on /dev/kvm says which XCR0 guests can have")
+{
+	int dev = vmm_open();
+	struct kvm_cpuid_entry2 *leaf;
+	uint64_t xcr0 = 0;
+	struct kvm_device_attr attr = { .addr = (uint64_t)&xcr0 };
+
+	if (ioctl(dev, KVM_CHECK_EXTENSION, CAP_SYS_ATTRIBUTES) <= 0)
+		SKIP("KVM_CAP_SYS_ATTRIBUTES is 0");
+	OK(ioctl(dev, KVM_HAS_DEVICE_ATTR, &attr));
+	OK(ioctl(dev, KVM_GET_DEVICE_ATTR, &attr));
+	leaf = vmm_cpuid_find(vmm_supported_cpuid(dev), 0xd, 0);
+	if (leaf)
+		CHECK_EQ(xcr0, leaf->eax | (uint64_t)leaf->edx << 32);
+	attr.addr = 0;
+	CHECK_ERRNO(ioctl(dev, KVM_GET_DEVICE_ATTR, &attr), EFAULT);
+	attr.attr = 77;
+	CHECK_ERRNO(ioctl(dev, KVM_HAS_DEVICE_ATTR, &attr), ENXIO);
+	CHECK_ERRNO(ioctl(dev, KVM_GET_DEVICE_ATTR, &attr), ENXIO);
+	attr.attr = 0;
+	attr.group = 77;
+	CHECK_ERRNO(ioctl(dev, KVM_HAS_DEVICE_ATTR, &attr), ENXIO);
+	CHECK_ERRNO(ioctl(dev, KVM_GET_DEVICE_ATTR, NULL), EFAULT);
+}

@@ -294,24 +294,6 @@ case_cpu_host() {
 		expect serial "load: dwords 16777216 verified, 0 bad"
 }
 
-# OVMF without a disk or network goes to its shell.
-#: ovmf-shell
-case_ovmf_shell() {
-	limit=480
-	deadline=$((begin + limit * scale))
-	code=/usr/share/OVMF/OVMF_CODE_4M.fd
-	variables=/usr/share/OVMF/OVMF_VARS_4M.fd
-	if [ ! -e $root$code ]; then
-		code=/usr/share/OVMF/OVMF_CODE.fd
-		variables=/usr/share/OVMF/OVMF_VARS.fd
-	fi
-	cp $root$variables $work/variables
-	qemu -M q35 -m 256 -nic none \
-		-drive if=pflash,format=raw,readonly=on,file=$code \
-		-drive if=pflash,format=raw,file=$work/variables
-	await serial "UEFI Interactive Shell" && await serial "Shell>"
-}
-
 # The installer's first menu is on the console, which is the serial line.
 #: installer-menu
 case_installer_menu() {
@@ -332,4 +314,28 @@ case_memtest() {
 	qemu -M pc -m 64 -nic none -kernel /payload/memtest.bin \
 		-append "console=ttyS0,115200 nosmp nobench"
 	await serial "Pass"
+}
+
+# OVMF without a disk or network goes to its shell. The last case: QEMU TCG, up to
+# 11.1 at least, aborts when a guest writes CR8 while a virtual interrupt waits, as
+# OVMF does at the end of each interrupt. The stock AMD module cannot avoid that.
+#: ovmf-shell
+case_ovmf_shell() {
+	if [ "$LAB_VENDOR" = amd ] && [ ! -e /sys/module/kvm/version ]; then
+		echo "it ends the emulator under the stock module" >$work/skip
+		return
+	fi
+	limit=480
+	deadline=$((begin + limit * scale))
+	code=/usr/share/OVMF/OVMF_CODE_4M.fd
+	variables=/usr/share/OVMF/OVMF_VARS_4M.fd
+	if [ ! -e $root$code ]; then
+		code=/usr/share/OVMF/OVMF_CODE.fd
+		variables=/usr/share/OVMF/OVMF_VARS.fd
+	fi
+	cp $root$variables $work/variables
+	qemu -M q35 -m 256 -nic none \
+		-drive if=pflash,format=raw,readonly=on,file=$code \
+		-drive if=pflash,format=raw,file=$work/variables
+	await serial "UEFI Interactive Shell" && await serial "Shell>"
 }

@@ -66,6 +66,7 @@ in=$(counter pswpin)
 	fi
 	# shellcheck disable=SC2086
 	exec $DEMO_QEMU -accel kvm -display none -no-reboot -monitor none \
+		-trace qemu_system_shutdown_request \
 		-m "$DEMO_GUEST" -serial "file:$work/serial" $DEMO_BOOT \
 		-netdev "user,id=n,hostfwd=tcp:127.0.0.1:$DEMO_PORT-:4000" \
 		-device virtio-net-pci,netdev=n -append \

@@ -20,13 +20,14 @@ mount_disks() {
 	ip link set lo up
 }
 
-# qemu WORDS: a new guest; its serial line is in $work/serial, its monitor is
-# asked by monitor().
+# qemu WORDS: a new guest; why QEMU ends is traced, the serial line is in
+# $work/serial, the monitor is asked by monitor().
 qemu() {
 	mkfifo $work/monitor.in $work/monitor.out
 	cat <$work/monitor.out >$work/monitor &
 	chroot $root /usr/bin/qemu-system-x86_64 -accel "$accel" -display none \
 		-chardev pipe,id=mon,path=$work/monitor -mon chardev=mon \
+		-trace qemu_system_shutdown_request \
 		-serial file:$work/serial "$@" >$work/qemu 2>&1 &
 	pid=$!
 }
@@ -141,6 +142,7 @@ run_case() {
 	fi
 }
 
+. /lab/settings
 . /lab/cases.sh
 if ! mount_disks; then
 	echo "not ok 1 - the disks with QEMU cannot be mounted"
