@@ -136,7 +136,7 @@ int routing_set(struct kvm *kvm, const struct kvm_irq_routing_entry *entries, u3
 int routing_set_default(struct kvm *kvm, enum kvm_irqchip_mode mode);			/* kvm->irq_lock */
 void routing_destroy(struct kvm *kvm);
 
-/* --- ioapic.c, pic.c: one pin. Level is the line's, all sources or-ed. Any context. As irq_set(). */
+/* --- ioapic.c, pic.c: one pin; its level is all sources or-ed. Any context. As irq_set(). */
 int ioapic_set_pin(struct kvm *kvm, u32 pin, bool level);
 int pic_set_pin(struct kvm *kvm, u32 pin, bool level);
 /*

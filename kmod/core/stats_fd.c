@@ -27,7 +27,7 @@ struct stats_record {
 	char name[STATS_NAME_BYTES];
 };
 
-static_assert(sizeof(struct stats_record) == sizeof(struct kvm_stats_desc) + STATS_NAME_BYTES);
+static_assert(offsetof(struct stats_record, name) == offsetof(struct kvm_stats_desc, name));
 static_assert(sizeof(struct kvm_stats_header) == 24);
 
 /*

@@ -26,7 +26,8 @@ struct window {
 	hva_t hva;
 };
 
-static bool window_open(struct kvm_vcpu *vcpu, struct window *w)
+/* Inline: objtool lets no function return while user access is open. */
+static __always_inline bool window_open(struct kvm_vcpu *vcpu, struct window *w)
 {
 	const struct kvm_emulator *em = vcpu->emul;
 	const struct kvm_memslot *slot = em->slot;
