@@ -72,6 +72,7 @@ enum kvm_request {
 	KVM_REQ_UNHALT,
 	KVM_REQ_CLOCK,		/* write the guest's clock page */
 	KVM_REQ_STEAL,		/* write its steal time page */
+	KVM_REQ_PV_EOI,		/* look at its EOI flag when that can be waited for */
 	KVM_REQ_APIC,		/* INIT or SIPI: .apic_events */
 	KVM_REQ_NMI,		/* .nmi_posted */
 	KVM_REQ_IOAPIC_EOI,	/* userspace's I/O APIC wants to know: .eoi_exit_vector */
@@ -181,6 +182,7 @@ struct kvm_vcpu {
 	struct {
 		u64 clock;		/* [t] MSR_KVM_SYSTEM_TIME */
 		u64 steal;		/* [t] MSR_KVM_STEAL_TIME */
+		u64 eoi;		/* [t] MSR_KVM_PV_EOI_EN */
 		u64 run_delay;		/* [t] of the thread, when last reported */
 		bool clock_paused;	/* [t] PVCLOCK_GUEST_STOPPED is to be shown */
 		bool steal_away;	/* [t] the guest sees KVM_VCPU_PREEMPTED */

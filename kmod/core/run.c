@@ -15,6 +15,7 @@
 #include <compat/msr.h>
 #include <compat/preempt.h>
 #include <kvm/debug.h>
+#include <kvm/irqchip.h>
 #include <kvm/trace.h>
 #include <kvm/paravirt.h>
 #include <kvm/x86.h>
@@ -184,6 +185,8 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 		clock_update(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_STEAL))
 		steal_update(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_PV_EOI))
+		lapic_pv_eoi_wait(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_SHUTDOWN)) {
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return KVM_TO_USER;

@@ -68,6 +68,8 @@ int lapic_reg_read(struct kvm_lapic *apic, u32 reg, u32 *val)
 
 	if (!(readable & REG_BIT(reg)))
 		return 1;
+	if (unlikely(apic->pv_eoi_offered))
+		lapic_pv_eoi_sync(apic);
 	switch (reg) {
 	case APIC_ID:
 		*val = apic->mode == LAPIC_X2APIC ? apic->id : apic->id << 24;
@@ -380,6 +382,7 @@ void lapic_reset(struct kvm_vcpu *vcpu, bool init)
 	struct kvm_lapic *apic = vcpu->lapic;
 	int i;
 
+	lapic_pv_eoi_wait(vcpu);
 	lapic_timer_stop(apic);
 	WRITE_ONCE(apic->deadline, 0);
 	memset(apic->regs, 0, sizeof(apic->regs));

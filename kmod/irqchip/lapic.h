@@ -55,6 +55,8 @@ struct kvm_lapic {
 	u64 timer_count_ns;		/* [t] ns of one step of the counter */
 	u64 deadline;			/* [a] IA32_TSC_DEADLINE, 0: disarmed */
 
+	bool pv_eoi_offered;		/* [t] the flag in guest memory is up, see lapic_pv_eoi.c */
+	bool pv_eoi_ended;		/* [t] EOI was written while the flag could not be reached */
 	gpa_t vapic_addr;		/* [t] KVM_SET_VAPIC_ADDR, 0: none */
 
 	/*
@@ -109,6 +111,8 @@ void lapic_error(struct kvm_lapic *apic, enum lapic_error error);
 u32 lapic_ppr(struct kvm_lapic *apic);		/* [t] */
 void lapic_eoi(struct kvm_lapic *apic);		/* [t] */
 void lapic_irq_scan(struct kvm_lapic *apic);	/* [t] the bitmaps were replaced */
+void lapic_eoi_finish(struct kvm_lapic *apic);	/* [t] something is in service: no more */
+bool lapic_eoi_heard(struct kvm_lapic *apic, u8 vector);	/* [t] does somebody listen for its EOI? */
 /* Something may be deliverable that was not before. [t] */
 static inline void lapic_look(struct kvm_lapic *apic)
 {
@@ -119,6 +123,11 @@ static inline void lapic_look(struct kvm_lapic *apic)
 void lapic_icr_write(struct kvm_lapic *apic, u32 low, u32 dest);	/* [t] */
 /* IDs or modes have changed. May sleep. */
 void lapic_map_update(struct kvm *kvm);
+
+/* --- lapic_pv_eoi.c, [t], loaded */
+void lapic_pv_eoi_offer(struct kvm_lapic *apic, u8 vector);
+/* ISR as the guest sees it, if .pv_eoi_offered; must not sleep, may have to be done later. */
+void lapic_pv_eoi_sync(struct kvm_lapic *apic);
 
 /* --- lapic_timer.c, [t] */
 void lapic_timer_init(struct kvm_lapic *apic);

@@ -140,6 +140,12 @@ static int lapic_peek(struct kvm_lapic *apic)
 
 	if (vector < 0 || apic->mode == LAPIC_OFF)
 		return -1;
+	if (unlikely(apic->pv_eoi_offered)) {
+		lapic_pv_eoi_sync(apic);
+		/* The flag would be taken for the next one's. */
+		if (apic->pv_eoi_offered)
+			return -1;
+	}
 	return (vector & 0xf0) > (lapic_ppr(apic) & 0xf0) ? vector : -1;
 }
 
@@ -182,6 +188,7 @@ int irqchip_take(struct kvm_vcpu *vcpu)
 {
 	struct kvm_lapic *apic = vcpu->lapic;
 	int vector;
+	bool alone;
 
 	if (lapic_pic_waits(vcpu)) {
 		vector = pic_take(vcpu);
@@ -193,8 +200,19 @@ int irqchip_take(struct kvm_vcpu *vcpu)
 		return -1;
 	lapic_irr_clear(apic, vector);
 	__set_bit(vector % 32, lapic_bits(apic, APIC_ISR, vector));
+	alone = apic->isr_top < 0 && lapic_irr_top(apic) < 0;
 	apic->isr_top = vector;
+	if (alone)
+		lapic_pv_eoi_offer(apic, vector);
 	return vector;
+}
+
+bool lapic_eoi_heard(struct kvm_lapic *apic, u8 vector)
+{
+	struct kvm_chips *chips = apic->vcpu->kvm->irqchip;
+
+	return test_bit(vector % 32, lapic_bits(apic, APIC_TMR, vector)) ||
+	       (chips->ioapic && test_bit(vector, chips->ioapic_vectors));
 }
 
 /*
@@ -203,29 +221,37 @@ int irqchip_take(struct kvm_vcpu *vcpu)
  */
 static void lapic_eoi_broadcast(struct kvm_lapic *apic, u8 vector)
 {
-	struct kvm_chips *chips = apic->vcpu->kvm->irqchip;
-	bool level = test_bit(vector % 32, lapic_bits(apic, APIC_TMR, vector));
-
-	if (chips->ioapic) {
-		if (level || test_bit(vector, chips->ioapic_vectors))
-			ioapic_eoi(apic->vcpu, vector);
+	if (!lapic_eoi_heard(apic, vector))
+		return;
+	if (apic->vcpu->kvm->irqchip->ioapic) {
+		ioapic_eoi(apic->vcpu, vector);
 		return;
 	}
-	if (!level || (lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI))
+	if (lapic_reg(apic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI)
 		return;
 	if (routing_is_level(apic->vcpu->kvm, vector))
 		vcpu_post_ioapic_eoi(apic->vcpu, vector);
 }
 
-void lapic_eoi(struct kvm_lapic *apic)
+void lapic_eoi_finish(struct kvm_lapic *apic)
 {
 	int vector = apic->isr_top;
 
-	trace_kvm_eoi(apic->id, vector);
-	if (vector < 0)
-		return;
 	__clear_bit(vector % 32, lapic_bits(apic, APIC_ISR, vector));
 	apic->isr_top = lapic_isr_find(apic);
 	lapic_look(apic);
 	lapic_eoi_broadcast(apic, vector);
+}
+
+void lapic_eoi(struct kvm_lapic *apic)
+{
+	if (unlikely(apic->pv_eoi_offered)) {
+		lapic_pv_eoi_sync(apic);
+		apic->pv_eoi_ended = apic->pv_eoi_offered;
+		if (apic->pv_eoi_ended)
+			return;
+	}
+	trace_kvm_eoi(apic->id, apic->isr_top);
+	if (apic->isr_top >= 0)
+		lapic_eoi_finish(apic);
 }

@@ -26,6 +26,7 @@ void lapic_get_state(struct kvm_lapic *apic, struct kvm_lapic_state *state)
 {
 	u32 val = 0;
 
+	lapic_pv_eoi_wait(apic->vcpu);
 	memcpy(state->regs, apic->regs, sizeof(state->regs));
 	*state_word(state, APIC_ID) = lapic_wide_id(apic) ? apic->id : apic->id << 24;
 	*state_word(state, APIC_PROCPRI) = lapic_ppr(apic);
@@ -78,6 +79,7 @@ int lapic_set_state(struct kvm_lapic *apic, const struct kvm_lapic_state *state)
 
 	if (r)
 		return r;
+	lapic_pv_eoi_wait(apic->vcpu);
 	lapic_timer_stop(apic);
 	for (reg = 0; reg < KVM_APIC_REG_SIZE; reg += sizeof(u32))
 		lapic_set_reg(apic, reg, words[reg / 4]);

@@ -4,12 +4,13 @@
  */
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
+#include <kvm/irqchip.h>
 #include "paravirt.h"
 
 u32 paravirt_features(void)
 {
 	u32 features = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_CLOCKSOURCE2) |
-		       BIT(KVM_FEATURE_NOP_IO_DELAY) | BIT(KVM_FEATURE_PV_UNHALT) |
+		       BIT(KVM_FEATURE_NOP_IO_DELAY) | BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_PV_UNHALT) |
 		       BIT(KVM_FEATURE_PV_SEND_IPI) | BIT(KVM_FEATURE_POLL_CONTROL) |
 		       BIT(KVM_FEATURE_PV_SCHED_YIELD) |
 		       BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
@@ -51,6 +52,9 @@ int paravirt_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val)
 		return clock_get_msr(vcpu, index, val);
 	case MSR_KVM_STEAL_TIME:
 		return steal_get_msr(vcpu, val);
+	case MSR_KVM_PV_EOI_EN:
+		*val = vcpu->pv.eoi;
+		return 0;
 	case MSR_KVM_POLL_CONTROL:
 		*val = !vcpu->pv.no_poll;
 		return 0;
@@ -69,6 +73,8 @@ int paravirt_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val)
 		return clock_set_msr(vcpu, index, val);
 	case MSR_KVM_STEAL_TIME:
 		return steal_set_msr(vcpu, val);
+	case MSR_KVM_PV_EOI_EN:
+		return lapic_pv_eoi_set_msr(vcpu, val);
 	case MSR_KVM_POLL_CONTROL:
 		if (val > 1)
 			return 1;

@@ -4,6 +4,7 @@
  * "Privilege Level Checking When Transferring Program Control Between Code
  * Segments". Gates, task switches and entry into virtual-8086 mode are left out.
  */
+#include <linux/kernel.h>
 #include <linux/string.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
@@ -174,7 +175,7 @@ static void far_drop_data_segments(struct exec *x, u8 cpl)
 	struct kvm_segment s;
 	unsigned int i;
 
-	for (i = 0; i < sizeof(segs) / sizeof(segs[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(segs); i++) {
 		x->ops->get_segment(x, segs[i], &s);
 		if (s.unusable) {
 			s.selector = 0;
@@ -303,10 +304,10 @@ static int far_interrupt_return(struct exec *x)
 	if (x->real || x->vm86) {
 		r = far_go_real(x, &t);
 		exec_stack_set_pointer(x, bottom);
-	} else if ((flags & X86_EFLAGS_VM) && !x->cpl && !x->lma) {
-		return EXEC_UNHANDLED;
-	} else {
+	} else if (!(flags & X86_EFLAGS_VM) || x->cpl || x->lma) {
 		r = far_return_to(x, &t, bottom, 0, x->insn.mode == DECODE_64);
+	} else {
+		r = EXEC_UNHANDLED;
 	}
 	if (r != EXEC_DONE)
 		return r;

@@ -111,7 +111,7 @@ static int mmio_replay(struct kvm_emulator *em, void *data, unsigned int len)
 	return EXEC_DONE;
 }
 
-/* A device in the kernel has answered? Later parts wait for earlier ones: they are read in order. */
+/* A device in the kernel has answered? Later parts wait for earlier ones. */
 static bool mmio_read_kernel(struct kvm_emulator *em, struct emul_piece *piece)
 {
 	u8 *data = em->log + piece->offset;
@@ -297,7 +297,7 @@ int mmio_exit(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *da
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = gpa;
 	run->mmio.len = len;
-	run->mmio.is_write = data != NULL;
+	run->mmio.is_write = !!data;
 	memcpy(run->mmio.data, &val, sizeof(val));
 	vcpu->stat.mmio_exits++;
 	return KVM_TO_USER;

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define MSR_PV_EOI	0x4b564d04
+#define GPA_FLAG	0x100000
+
 static struct vmm_vcpu *one(void)
 {
 	return &apic_vm(APIC_SPLIT, 1)->vcpu[0];
@@ -562,4 +565,65 @@ TEST(nmi_to_self, "an NMI through the ICR")
 	guest_write(vcpu, APIC_ICR, 0x4400);
 	guest_take(vcpu);
 	CHECK_EQ(apic_count(vcpu, 2), 1);
+}
+
+TEST(pv_eoi, "MSR_KVM_PV_EOI_EN: an interrupt ends by a bit in guest memory")
+{
+	struct vmm_vcpu *vcpu = one();
+	uint32_t *flag = (uint32_t *)(vcpu->vm->ram + GPA_FLAG);
+	uint32_t flagged;
+	uint64_t val;
+	int i;
+
+	CHECK(!guest_wrmsr(vcpu, MSR_PV_EOI, GPA_FLAG | 3));
+	CHECK(!guest_wrmsr(vcpu, MSR_PV_EOI, 1ull << 40 | 1));
+	CHECK(guest_wrmsr(vcpu, MSR_PV_EOI, GPA_FLAG | 1));
+	CHECK(apic_msr_get(vcpu, MSR_PV_EOI, &val));
+	CHECK_EQ(val, GPA_FLAG | 1);
+	/* A page that is not there is not waited for. */
+	*flag = 0;
+	apic_set_eoi_flag(vcpu, GPA_FLAG);
+	guest_write(vcpu, APIC_ICR, 0x44050);
+	guest_take(vcpu);
+	/* From the second one on it is counted upon. */
+	flagged = apic_flagged(vcpu);
+	for (i = 1; i < 11; i++) {
+		guest_write(vcpu, APIC_ICR, 0x44050);
+		guest_take(vcpu);
+		CHECK_EQ(apic_count(vcpu, 0x50), i + 1);
+		CHECK_EQ(apic_flagged(vcpu), flagged + i);
+		CHECK_EQ(apic_peek(vcpu, APIC_ISR + 0x20), 0);
+	}
+	/* What is pending besides makes the first one's EOI exit. */
+	guest_write(vcpu, APIC_ICR, 0x44041);
+	guest_write(vcpu, APIC_ICR, 0x44050);
+	guest_take(vcpu);
+	guest_take(vcpu);
+	CHECK_EQ(apic_count(vcpu, 0x50), 12);
+	CHECK_EQ(apic_count(vcpu, 0x41), 1);
+	CHECK_EQ(apic_flagged(vcpu), flagged + 11);
+	/* A guest may write EOI all the same; the flag does not stay behind. */
+	apic_set_handler_eoi(vcpu, APIC_EOI_PAGE);
+	guest_write(vcpu, APIC_ICR, 0x44050);
+	guest_take(vcpu);
+	CHECK_EQ(apic_peek(vcpu, APIC_ISR + 0x20), 0);
+	CHECK_EQ(*flag & 1, 0);
+	/* What comes while the flag is up takes it back. */
+	apic_set_handler_eoi(vcpu, APIC_EOI_NONE);
+	guest_write(vcpu, APIC_ICR, 0x44050);
+	guest_take(vcpu);
+	guest_write(vcpu, APIC_ICR, 0x44042);
+	guest_take(vcpu);
+	CHECK_EQ(*flag & 1, 0);
+	CHECK_EQ(apic_count(vcpu, 0x42), 0);
+	guest_write(vcpu, APIC_EOI, 0);
+	guest_take(vcpu);
+	CHECK_EQ(apic_count(vcpu, 0x42), 1);
+	guest_write(vcpu, APIC_EOI, 0);
+	CHECK(guest_wrmsr(vcpu, MSR_PV_EOI, 0));
+	apic_set_eoi_flag(vcpu, GPA_FLAG);
+	guest_write(vcpu, APIC_ICR, 0x44051);
+	guest_take(vcpu);
+	CHECK_EQ(apic_count(vcpu, 0x51), 1);
+	CHECK_EQ(apic_flagged(vcpu), flagged + 11);
 }

@@ -24,6 +24,8 @@ struct command {
 	uint64_t val;		/* 16 */
 	uint64_t result;	/* 24 */
 	uint64_t arg[3];	/* 32, 40, 48 */
+	uint64_t flag;		/* 56 */
+	uint32_t flagged;	/* 64 */
 };
 
 struct counts {
@@ -79,6 +81,10 @@ GUEST(worker, 64,
 	"mov $0xfee000b0, %ecx\nmovl $0, (%rcx)\n"
 	"7: dec %eax\njnz 7f\n"
 	"mov $0x80b, %ecx\nxor %edx, %edx\nwrmsr\n"
+	"7: dec %eax\njnz 7f\n"
+	"mov 56(%rbx), %rcx\nbtrl $0, (%rcx)\njc 66f\n"
+	"mov $0xfee000b0, %ecx\nmovl $0, (%rcx)\njmp 7f\n"
+	"66: incl 64(%rbx)\n"
 	/* One that came before the HLT ends it, too: emulated CPUs lose STI's shadow. */
 	"7: lea 88b(%rip), %rax\n"
 	"cmp %rax, 32(%rsp)\njne 7f\n"
@@ -163,6 +169,17 @@ struct vmm *apic_vm(enum apic_chips chips, int vcpus)
 void apic_set_handler_eoi(struct vmm_vcpu *vcpu, enum apic_eoi how)
 {
 	command(vcpu)->eoi = how;
+}
+
+void apic_set_eoi_flag(struct vmm_vcpu *vcpu, uint64_t gpa)
+{
+	command(vcpu)->flag = gpa;
+	command(vcpu)->eoi = APIC_EOI_FLAG;
+}
+
+uint32_t apic_flagged(struct vmm_vcpu *vcpu)
+{
+	return command(vcpu)->flagged;
 }
 
 struct kvm_lapic_state apic_state(struct vmm_vcpu *vcpu)

@@ -48,7 +48,7 @@
 enum apic_chips { APIC_KERNEL, APIC_SPLIT };
 
 /* Ways in which the guest's interrupt handler ends an interrupt. */
-enum apic_eoi { APIC_EOI_NONE, APIC_EOI_PAGE, APIC_EOI_MSR };
+enum apic_eoi { APIC_EOI_NONE, APIC_EOI_PAGE, APIC_EOI_MSR, APIC_EOI_FLAG };
 
 /* A VM with RAM, in-kernel APICs and @vcpus of them, in long mode, enabled by SVR. */
 struct vmm *apic_vm(enum apic_chips chips, int vcpus);
@@ -57,6 +57,10 @@ struct vmm *apic_vm_bare(enum apic_chips chips);
 /* One more vcpu with the guest in it; its CPUID has x2APIC and TSC deadline. */
 struct vmm_vcpu *apic_vcpu_add(struct vmm *vm);
 void apic_set_handler_eoi(struct vmm_vcpu *vcpu, enum apic_eoi how);
+
+/* The handler clears bit 0 at @gpa, and writes EOI to the page if it was clear. */
+void apic_set_eoi_flag(struct vmm_vcpu *vcpu, uint64_t gpa);
+uint32_t apic_flagged(struct vmm_vcpu *vcpu);	/* how often it was set */
 
 struct kvm_lapic_state apic_state(struct vmm_vcpu *vcpu);
 void apic_set_state(struct vmm_vcpu *vcpu, const struct kvm_lapic_state *state);

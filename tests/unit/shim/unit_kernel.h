@@ -45,6 +45,7 @@ typedef long long __s64;
 #define likely(x)	(x)
 #define unlikely(x)	(x)
 #define READ_ONCE(x)	(x)
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define min(a, b)	((a) < (b) ? (a) : (b))
 #define min_t(t, a, b)	((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define container_of(p, type, member) \
