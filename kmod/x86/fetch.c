@@ -24,6 +24,7 @@ struct window {
 	gpa_t base;
 	u64 size;
 	hva_t hva;
+	gpa_t root;	/* of the guest's tables; read before the window opens */
 };
 
 /* Inline: objtool lets no function return while user access is open. */
@@ -38,6 +39,7 @@ static __always_inline bool window_open(struct kvm_vcpu *vcpu, struct window *w)
 	w->base = gfn_to_gpa(slot->base_gfn);
 	w->size = (u64)slot->npages << PAGE_SHIFT;
 	w->hva = slot->userspace_addr;
+	w->root = vcpu_cr3(vcpu) & PTE_ADDR;
 	return user_access_begin((void __user *)w->hva, w->size);
 }
 
@@ -57,10 +59,9 @@ static __always_inline void __user *window_at(const struct window *w, gpa_t gpa)
  * just fetched and executed it: rights and reserved bits need no second check, and
  * accessed flags are set.
  */
-static __always_inline bool fetch_walk(struct kvm_vcpu *vcpu, const struct window *w,
-				       u64 linear, gpa_t *code)
+static __always_inline bool fetch_walk(const struct window *w, u64 linear, gpa_t *code)
 {
-	gpa_t table = vcpu_cr3(vcpu) & PTE_ADDR, gpa;
+	gpa_t table = w->root, gpa;
 	unsigned int shift;
 	u64 entry, mask;
 
@@ -101,7 +102,7 @@ bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
 
 	if ((vcpu_cr4(vcpu) & CR4_LA57) || !window_open(vcpu, &w))
 		return false;
-	if (!fetch_walk(vcpu, &w, linear, &gpa))
+	if (!fetch_walk(&w, linear, &gpa))
 		goto out;
 	unsafe_get_user(*word, (u32 __user *)window_at(&w, gpa), out);
 	user_access_end();
@@ -129,7 +130,7 @@ bool fetch_code(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes)
 
 	if ((vcpu_cr4(vcpu) & CR4_LA57) || !window_open(vcpu, &w))
 		return false;
-	if (!fetch_walk(vcpu, &w, linear, &gpa))
+	if (!fetch_walk(&w, linear, &gpa))
 		goto out;
 	unsafe_get_user(low, (u64 __user *)window_at(&w, gpa), out);
 	unsafe_get_user(high, (u64 __user *)window_at(&w, gpa + 8), out);
