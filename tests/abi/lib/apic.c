@@ -60,7 +60,7 @@ GUEST(worker, 64,
 	"2: dec %eax\njnz 2f\n"
 	"rdtsc\nshl $32, %rdx\nor %rdx, %rax\nmov %rax, 24(%rbx)\njmp 9f\n"
 	"2: dec %eax\njnz 2f\n"
-	"call 4f\n.byte 0x0f, 0x01, 0xc1\nmov %rax, 24(%rbx)\nmov %r13, %rbx\njmp 9f\n"
+	"call 4f\n.byte 0x0f, 0x01, 0xc1\nmov %r13, %rbx\nmov %rax, 24(%rbx)\njmp 9f\n"
 	"2: dec %eax\njnz 9f\n"
 	"call 4f\n.byte 0x0f, 0x01, 0xd9\nmov %r13, %rbx\nmov %rax, 24(%rbx)\n"
 	"9: out %al, $0x10\n"
