@@ -147,7 +147,8 @@ def fill(suite, tree):
 		  if name == PROGRAM or name.endswith(".so")]
 	for name in names + [resolve(root, one)
 			     for one in libraries(suite, loaded)]:
-		if (root / name).exists():
+		# An absolute link of the root leads nowhere out here.
+		if (root / name).is_symlink() or (root / name).exists():
 			copy(root, tree, name)
 	shutil.copy(root / "etc/ld.so.cache", tree / "etc")
 	(tree / "etc/passwd").write_text("root:x:0:0:root:/:/bin/sh\n")
