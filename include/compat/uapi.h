@@ -56,8 +56,8 @@ static_assert(sizeof(struct kvm_sregs2) == 320);
 #endif
 
 #ifndef KVM_CLOCK_REALTIME
-#define KVM_CLOCK_REALTIME		(1 << 2)
-#define KVM_CLOCK_HOST_TSC		(1 << 3)
+#define KVM_CLOCK_REALTIME		0x4
+#define KVM_CLOCK_HOST_TSC		0x8
 #endif
 
 #ifndef KVM_GET_STATS_FD

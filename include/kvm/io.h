@@ -52,7 +52,10 @@ int bus_add(struct kvm *kvm, enum kvm_bus bus, struct kvm_io_device *dev);
 void bus_remove(struct kvm *kvm, enum kvm_bus bus, struct kvm_io_device *dev);
 void bus_destroy(struct kvm *kvm);	/* with the VM: releases all devices left */
 
-/* 0, or -EOPNOTSUPP: no device of the kernel answers. Context: as struct kvm_io_ops, outside RCU. */
+/*
+ * 0, or -EOPNOTSUPP: no device of the kernel answers. Context: as struct kvm_io_ops,
+ * outside RCU.
+ */
 int bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len, void *val);
 int bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int len,
 	      const void *val);

@@ -61,11 +61,13 @@ static inline bool irqchip_in_kernel(const struct kvm *kvm)
 long irqchip_vm_ioctl(struct kvm *kvm, unsigned int ioctl, unsigned long arg);
 /* KVM_CAP_SPLIT_IRQCHIP: 0, -EINVAL, -EEXIST (too late), -ENOMEM. Takes kvm->lock. */
 int irqchip_enable_split(struct kvm *kvm, u64 pins);
-int irqchip_enable_x2apic_api(struct kvm *kvm, u64 flags);	/* KVM_CAP_X2APIC_API: 0 or -EINVAL */
+/* KVM_CAP_X2APIC_API: 0 or -EINVAL */
+int irqchip_enable_x2apic_api(struct kvm *kvm, u64 flags);
 int irqchip_vm_init(struct kvm *kvm);
 void irqchip_vm_destroy(struct kvm *kvm);		/* vcpus are still there, nothing runs */
 
-#define KVM_IRQ_EXTINT		256	/* irqchip_peek(): the 8259s', they tell the vector when asked */
+/* From irqchip_peek(): the 8259s', which tell the vector when they are asked. */
+#define KVM_IRQ_EXTINT		256
 
 /*
  * The interrupt the vcpu would take next, or -1. peek changes nothing; take
@@ -76,8 +78,10 @@ int irqchip_peek(struct kvm_vcpu *vcpu);
 int irqchip_take(struct kvm_vcpu *vcpu);
 
 /* --- lapic.c: the vcpu's own thread unless said otherwise. */
-int lapic_create(struct kvm_vcpu *vcpu);	/* vcpu->lapic, before publication; -ENOMEM; may sleep */
-void lapic_published(struct kvm_vcpu *vcpu);	/* it can be addressed now; kvm->lock held; may sleep */
+/* Make vcpu->lapic, before publication. 0 or -ENOMEM; may sleep. */
+int lapic_create(struct kvm_vcpu *vcpu);
+/* It can be addressed now. kvm->lock held; may sleep. */
+void lapic_published(struct kvm_vcpu *vcpu);
 void lapic_destroy(struct kvm_vcpu *vcpu);
 /* After RESET or (@init) INIT; regs.apic_base has its value already. */
 void lapic_reset(struct kvm_vcpu *vcpu, bool init);
@@ -106,7 +110,10 @@ void lapic_timer_renew(struct kvm_vcpu *vcpu);
  * Any context.
  */
 int lapic_deliver(struct kvm *kvm, struct kvm_vcpu *src, const struct kvm_apic_msg *msg);
-/* KVM_HC_SEND_IPI: @bitmap of APIC IDs from @min on, @icr's low word. vcpus reached. Any context. */
+/*
+ * KVM_HC_SEND_IPI: a bitmap of APIC IDs from @min on, and the ICR's low word. Returns how
+ * many vcpus it reached. Any context.
+ */
 int lapic_send_ipis(struct kvm *kvm, unsigned long low, unsigned long high, u32 min, u32 icr,
 		    bool wide);
 
@@ -129,11 +136,13 @@ struct kvm_irq_ack {
 };
 
 void irq_ack_add(struct kvm *kvm, struct kvm_irq_ack *ack);	/* kvm->irq_lock */
-void irq_ack_remove(struct kvm *kvm, struct kvm_irq_ack *ack);	/* kvm->irq_lock; waits: may sleep */
+/* Under kvm->irq_lock; waits for listeners being told: may sleep. */
+void irq_ack_remove(struct kvm *kvm, struct kvm_irq_ack *ack);
 /* Pin @pin of chip @chip (KVM_IRQCHIP_*) has been acknowledged: tell its GSI's listeners. */
 void irq_acked(struct kvm *kvm, u32 chip, u32 pin);
-int routing_set(struct kvm *kvm, const struct kvm_irq_routing_entry *entries, u32 nr);	/* kvm->irq_lock */
-int routing_set_default(struct kvm *kvm, enum kvm_irqchip_mode mode);			/* kvm->irq_lock */
+/* Both under kvm->irq_lock; may sleep. */
+int routing_set(struct kvm *kvm, const struct kvm_irq_routing_entry *entries, u32 nr);
+int routing_set_default(struct kvm *kvm, enum kvm_irqchip_mode mode);
 void routing_destroy(struct kvm *kvm);
 
 /* --- ioapic.c, pic.c: one pin; its level is all sources or-ed. Any context. As irq_set(). */

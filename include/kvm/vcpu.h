@@ -207,8 +207,11 @@ struct kvm_vcpu {
 	u8 sipi_vector;			/* [a] of the latest SIPI */
 	u8 eoi_exit_vector;		/* [t] for KVM_REQ_IOAPIC_EOI */
 	atomic_t nmi_posted;		/* [a] NMIs others have sent */
-	bool irq_check;			/* [t] irqchip_peek() may have an answer; set by KVM_REQ_EVENT
-					 * and by whatever the thread does to its own .lapic */
+	/*
+	 * [t] irqchip_peek() may have an answer. Set by KVM_REQ_EVENT, and by whatever
+	 * the thread does to its own .lapic.
+	 */
+	bool irq_check;
 	struct rcuwait halt_wait;	/* [a] where the thread sleeps while halted */
 	u32 halt_poll_ns;		/* [t] how long it spins before it sleeps */
 

@@ -23,7 +23,7 @@
  * .boot_offset. All but .wall: .lock, which nests inside everything.
  */
 struct kvm_vm_clock {
-	spinlock_t lock;
+	spinlock_t lock;	/* all of it but .wall */
 	bool by_tsc;
 	s8 shift;			/* [o] from cycles to nanoseconds */
 	u32 mul;			/* [o] */
@@ -69,7 +69,7 @@ struct kvm {
 	int irqchip_mode;		/* [l] enum kvm_irqchip_mode; irqchip_in_kernel() */
 	u32 boot_cpu_id;		/* [l] KVM_SET_BOOT_CPU_ID, until there is a vcpu */
 	struct kvm_chips *irqchip;	/* [o] routing, chips: kmod/irqchip/chip.h; its own locks */
-	struct mutex irq_lock;		/* routing and acknowledgement listeners; inside .lock */
+	struct mutex irq_lock;		/* routing, listeners to acknowledgments; inside .lock */
 	struct kvm_eventfds *eventfds;	/* [o] core/eventfd.h: irqfds, ioeventfds; its own locks */
 	struct list_head list;		/* vm_list_lock (core/main.c) */
 	struct stat_dir *debugfs;	/* [o] core/stats.c; NULL: none */

@@ -56,7 +56,7 @@ struct kvm_lapic {
 	u64 deadline;			/* [a] IA32_TSC_DEADLINE, 0: disarmed */
 
 	bool pv_eoi_offered;		/* [t] the flag in guest memory is up, see lapic_pv_eoi.c */
-	bool pv_eoi_ended;		/* [t] EOI was written while the flag could not be reached */
+	bool pv_eoi_ended;		/* [t] EOI came while the flag could not be reached */
 	gpa_t vapic_addr;		/* [t] KVM_SET_VAPIC_ADDR, 0: none */
 
 	/*
@@ -112,7 +112,8 @@ u32 lapic_ppr(struct kvm_lapic *apic);		/* [t] */
 void lapic_eoi(struct kvm_lapic *apic);		/* [t] */
 void lapic_irq_scan(struct kvm_lapic *apic);	/* [t] the bitmaps were replaced */
 void lapic_eoi_finish(struct kvm_lapic *apic);	/* [t] something is in service: no more */
-bool lapic_eoi_heard(struct kvm_lapic *apic, u8 vector);	/* [t] does somebody listen for its EOI? */
+/* [t] Does somebody listen for its EOI? */
+bool lapic_eoi_heard(struct kvm_lapic *apic, u8 vector);
 /* Something may be deliverable that was not before. [t] */
 static inline void lapic_look(struct kvm_lapic *apic)
 {
