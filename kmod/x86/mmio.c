@@ -124,7 +124,10 @@ static bool mmio_read_kernel(struct kvm_emulator *em, struct emul_piece *piece)
 	return true;
 }
 
-/* Read the pieces that are memory or a device's of the kernel; are there others? */
+/*
+ * Read the pieces that are memory or a device's of the kernel; are there others? Memory
+ * first: the host may not have it now, and a device must not be asked again for that.
+ */
 static int mmio_read_memory(struct kvm_emulator *em)
 {
 	struct emul_piece *piece;
@@ -133,12 +136,14 @@ static int mmio_read_memory(struct kvm_emulator *em)
 
 	for (i = 0; i < em->reads.count; i++) {
 		piece = &em->reads.piece[i];
-		if (piece->device && r == EXEC_DONE && mmio_read_kernel(em, piece))
-			continue;
-		if (piece->device)
-			r = EXEC_IO;
-		else if (guest_read(em->vcpu, piece->gpa, em->log + piece->offset, piece->len))
+		if (!piece->device &&
+		    guest_read(em->vcpu, piece->gpa, em->log + piece->offset, piece->len))
 			return -EFAULT;
+	}
+	for (i = 0; i < em->reads.count; i++) {
+		piece = &em->reads.piece[i];
+		if (piece->device && (r != EXEC_DONE || !mmio_read_kernel(em, piece)))
+			r = EXEC_IO;
 	}
 	return r;
 }
