@@ -3,6 +3,7 @@
  * The I/O APIC, an 82093AA: lines become interrupt messages. Terms are those of
  * its data sheet.
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
@@ -244,12 +245,13 @@ static void ioapic_write_rte(struct kvm_ioapic *ioapic, unsigned int pin, bool h
 
 static void ioapic_write_window(struct kvm_ioapic *ioapic, u32 val)
 {
-	unsigned int index = ioapic->regsel;
+	unsigned int index = ioapic->regsel, pin = (index - IOAPIC_REDTBL) / 2;
 
 	if (index == IOAPIC_ID)
 		ioapic->id = (val >> 24) & 0xf;
-	else if (index >= IOAPIC_REDTBL && (index - IOAPIC_REDTBL) / 2 < KVM_IOAPIC_PINS)
-		ioapic_write_rte(ioapic, (index - IOAPIC_REDTBL) / 2, index & 1, val);
+	else if (index >= IOAPIC_REDTBL && pin < KVM_IOAPIC_PINS)
+		ioapic_write_rte(ioapic, array_index_nospec(pin, KVM_IOAPIC_PINS), index & 1,
+				 val);
 }
 
 static u32 ioapic_read_window(const struct kvm_ioapic *ioapic)
@@ -266,6 +268,7 @@ static u32 ioapic_read_window(const struct kvm_ioapic *ioapic)
 	pin = (index - IOAPIC_REDTBL) / 2;
 	if (index < IOAPIC_REDTBL || pin >= KVM_IOAPIC_PINS)
 		return index < IOAPIC_REDTBL ? 0 : ~0u;
+	pin = array_index_nospec(pin, KVM_IOAPIC_PINS);
 	return index & 1 ? ioapic->rte[pin] >> 32 : ioapic->rte[pin];
 }
 
