@@ -27,10 +27,14 @@ static int __init kvm_init(void)
 	r = strict_init();
 	if (r)
 		goto err_flush;
-	preempt_notifier_inc();
+	r = kvm_preempt_init();
+	if (r)
+		goto err_strict;
 	stats_init();
 	return 0;
 
+err_strict:
+	strict_destroy();
 err_flush:
 	flush_exit();
 err_mitigation:
@@ -42,7 +46,7 @@ err_mitigation:
 static void __exit kvm_exit(void)
 {
 	stats_exit();
-	preempt_notifier_dec();
+	kvm_preempt_exit();
 	mmu_module_exit();
 	strict_destroy();
 	flush_exit();
