@@ -17,7 +17,7 @@
 #include "virt.h"
 
 /* Each CPU: stopped for a crash kernel, stopped otherwise. The last: crash, restart. */
-static char *emergency_places[] = {
+static const char * const emergency_places[] = {
 	"kdump_nmi_callback",
 	"stop_this_cpu",
 	"native_machine_crash_shutdown",
@@ -38,6 +38,15 @@ static struct ftrace_ops emergency_ops = {
 	.flags = FTRACE_OPS_FL_PERMANENT,
 };
 
+static int emergency_place(const char *function, bool first)
+{
+	unsigned char name[64];
+
+	/* Tracing takes the name apart. */
+	strscpy(name, function, sizeof(name));
+	return ftrace_set_filter(&emergency_ops, name, strlen(function), first);
+}
+
 int emergency_hook_add(void (*leave)(void))
 {
 	unsigned int i;
@@ -45,8 +54,7 @@ int emergency_hook_add(void (*leave)(void))
 
 	emergency_leave = leave;
 	for (i = 0; i < ARRAY_SIZE(emergency_places) && !ret; i++)
-		ret = ftrace_set_filter(&emergency_ops, emergency_places[i],
-					strlen(emergency_places[i]), i == 0);
+		ret = emergency_place(emergency_places[i], i == 0);
 	if (!ret)
 		ret = register_ftrace_function(&emergency_ops);
 	if (ret) {

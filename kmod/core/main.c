@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include <compat/mitigation.h>
+#include <compat/notifier.h>
 #include <compat/preempt.h>
 #include "core.h"
 
@@ -27,12 +28,17 @@ static int __init kvm_init(void)
 	r = strict_init();
 	if (r)
 		goto err_flush;
-	r = kvm_preempt_init();
+	r = kvm_notifier_init();
 	if (r)
 		goto err_strict;
+	r = kvm_preempt_init();
+	if (r)
+		goto err_notifier;
 	stats_init();
 	return 0;
 
+err_notifier:
+	kvm_notifier_exit();
 err_strict:
 	strict_destroy();
 err_flush:
@@ -47,6 +53,7 @@ static void __exit kvm_exit(void)
 {
 	stats_exit();
 	kvm_preempt_exit();
+	kvm_notifier_exit();
 	mmu_module_exit();
 	strict_destroy();
 	flush_exit();
