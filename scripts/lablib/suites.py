@@ -51,7 +51,8 @@ VARIANTS = {
 			     "base", "kvm", "debug", "kcsan"),
 	"5.10-bare": plain("bullseye", "linux-source-5.10", "base", "bare"),
 	"6.1-bare": plain("bookworm", "linux-source-6.1", "base", "bare"),
-	"6.12-bare": plain("trixie", "linux-source-6.12", "base", "bare"),
+	"6.12-bare": plain("trixie", "linux-source-6.12", "base", "bare",
+			   "modern"),
 	"6.1-bare-debug": checked("bookworm", "linux-source-6.1",
 				  "base", "bare", "debug", "kasan"),
 }
