@@ -16,12 +16,13 @@
 #include <linux/string.h>
 #include "virt.h"
 
-/* Each CPU: stopped for a crash kernel, stopped otherwise. The last: crash, restart. */
 static const char * const emergency_places[] = {
-	"kdump_nmi_callback",
-	"stop_this_cpu",
-	"native_machine_crash_shutdown",
-	"native_machine_emergency_restart",
+	"stop_this_cpu",			/* all CPUs but the last */
+	"native_machine_emergency_restart",	/* the last */
+#ifdef CONFIG_CRASH_DUMP
+	"kdump_nmi_callback",			/* all but the one that crashed */
+	"native_machine_crash_shutdown",	/* that one */
+#endif
 };
 
 static void (*emergency_leave)(void);	/* constant while the hooks are placed */
