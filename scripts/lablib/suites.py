@@ -65,6 +65,12 @@ def suite_of(name):
 		else KERNELS[name][0])
 
 
+def stock_of(name):
+	"""The stock kernel of the suite that a kernel comes from."""
+	return next(stock for stock, (suite, _) in KERNELS.items()
+		    if suite == suite_of(name))
+
+
 FLAVOURS = ("cloud", "amd64", "rt")
 
 
