@@ -24,6 +24,7 @@
 #define FPU_XCOMP_COMPACTED	BIT_ULL(63)
 #define FPU_CWD_INIT		0x037f
 #define FPU_EXTENDED_OFFSET	(FXSAVE_SIZE + XSAVE_HDR_SIZE)
+#define FPU_MXCSR_MASK		0xffbf	/* of CPUs that do not tell: all but DAZ */
 #define FPU_ALIGNED		BIT(1)	/* CPUID's ECX: starts at a multiple of 64 */
 
 /* Place of component @nr in the standard format. */
@@ -59,6 +60,16 @@ static void *fpu_image_at(struct xregs_state *xs, int nr)
 	return (u8 *)xs + offset;
 }
 
+/* SDM "Checking for the Existence of Reserved Bits in MXCSR": FXSAVE tells. */
+static u32 fpu_mxcsr_mask(void)
+{
+	struct fxregs_state fx __aligned(16);
+
+	fx.mxcsr_mask = 0;
+	asm volatile("fxsave %0" : "+m" (fx));
+	return fx.mxcsr_mask ?: FPU_MXCSR_MASK;
+}
+
 static void fpu_legacy_to_uabi(const struct xregs_state *xs, u64 bv, struct fxregs_state *out)
 {
 	const struct fxregs_state *fx = &xs->i387;
@@ -75,7 +86,7 @@ static void fpu_legacy_to_uabi(const struct xregs_state *xs, u64 bv, struct fxre
 	out->mxcsr = MXCSR_DEFAULT;
 	if (!compacted || bv & XFEATURE_MASK_SSE)
 		out->mxcsr = fx->mxcsr;
-	out->mxcsr_mask = mxcsr_feature_mask;
+	out->mxcsr_mask = fpu_mxcsr_mask();
 
 	if (bv & XFEATURE_MASK_SSE)
 		memcpy(out->xmm_space, fx->xmm_space, sizeof(out->xmm_space));
@@ -116,7 +127,7 @@ static bool fpu_uabi_valid(const struct xregs_state *in, u64 allowed)
 	if (in->header.xcomp_bv || memchr_inv(in->header.reserved, 0,
 					      sizeof(in->header.reserved)))
 		return false;
-	return !(in->i387.mxcsr & ~mxcsr_feature_mask);
+	return !(in->i387.mxcsr & ~fpu_mxcsr_mask());
 }
 
 int fpu_image_from_uabi(struct xregs_state *xs, const void *xsave, u64 xcr0, u32 *pkru)
