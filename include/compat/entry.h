@@ -72,23 +72,24 @@ static __always_inline bool kvm_guest_work_pending(void)
  * kvm_guest_work_handle() - do what kvm_guest_work_pending() saw
  *
  * Context: the vcpu's thread, preemptible, IRQs on; sleeps. No lock may be held
- * that a reschedule would keep others waiting for (SRCU is fine).
+ * that a reschedule would keep others waiting for (SRCU is fine). @masked: KVM_RUN
+ * has put a signal mask in place, the thread's own is in ->real_blocked.
  * Return: 0 (look again), -EINTR: a signal is pending, leave to userspace, or
  * -ERESTARTNOHAND: leave the system call, which will be made again.
  */
-int kvm_guest_work_handle(void);
+int kvm_guest_work_handle(bool masked);
 
 /*
  * The last thing in the system call, after signal masks are back: what KVM_RUN
  * answers when its loop ended with @ret.
  */
 #ifdef KVM_HAVE_XFER_WORK
-static inline int kvm_guest_work_result(int ret)
+static inline int kvm_guest_work_result(int ret, bool masked)
 {
 	return ret;
 }
 #else
-int kvm_guest_work_result(int ret);
+int kvm_guest_work_result(int ret, bool masked);
 #endif
 
 /* Jiffy in which RCU was last told that this CPU entered a guest. */

@@ -314,7 +314,7 @@ static int vcpu_before_entry(struct kvm_vcpu *vcpu)
 			return r;
 	}
 	if (kvm_guest_work_pending()) {
-		int left = kvm_guest_work_handle();
+		int left = kvm_guest_work_handle(vcpu->sigset_active);
 
 		if (left) {
 			vcpu->run->exit_reason = KVM_EXIT_INTR;
@@ -449,5 +449,5 @@ int vcpu_run(struct kvm_vcpu *vcpu)
 	vcpu_signals_leave(vcpu);
 	vcpu_put(vcpu);
 	trace_kvm_userspace_exit(READ_ONCE(run->exit_reason), r);
-	return kvm_guest_work_result(r);
+	return kvm_guest_work_result(r, vcpu->sigset_active);
 }
