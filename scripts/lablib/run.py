@@ -249,6 +249,7 @@ def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 	try:
 		late = watch(child, tape, Follow(log), nonce, timeout, verbose,
 			     output)
+		note_signal(child, folder)
 	finally:
 		stop(child)
 	tape.close()
@@ -257,6 +258,14 @@ def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 		text += log.read_text(errors="replace")
 		log.write_text(text)
 	return conclude(folder, tape, text, late, time.monotonic() - start)
+
+
+def note_signal(child, folder):
+	"""An emulator that crashed says nothing itself."""
+	code = child.poll()
+	if code is not None and code < 0:
+		with open(folder / "emulator.log", "a") as log:
+			log.write("the emulator was killed by signal %d\n" % -code)
 
 
 def conclude(folder, tape, text, late, seconds):
