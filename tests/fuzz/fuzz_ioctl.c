@@ -355,7 +355,6 @@ static void round_run(uint64_t seed, unsigned int threads)
 	random_start(&r, seed, 0);
 	sigaction(SIGUSR1, &sa, NULL);
 	round_->seed = seed;
-	round_->end = vmm_now_ms() + ROUND_MS;
 	round_->dev = vmm_open();
 	round_->ram = vmm_map_anon(RAM);
 	random_fill(&r, round_->ram, SZ_64K);
@@ -363,6 +362,7 @@ static void round_run(uint64_t seed, unsigned int threads)
 	mprotect(edge + SZ_4K, SZ_4K, PROT_NONE);
 	round_->edge = edge + SZ_4K;
 	round_setup(&r);
+	round_->end = vmm_now_ms() + ROUND_MS;
 	for (i = 0; i < 2; i++)
 		OK(-pthread_create(&run[i], NULL, runner, (void *)&round_->vcpu[2 * i]));
 	for (i = 0; i < threads; i++)
