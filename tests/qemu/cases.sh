@@ -305,15 +305,16 @@ case_installer_menu() {
 	await serial "Select a language"
 }
 
-# One pass over 64 MiB: memtest86+ counts passes on its screen, which is
-# mirrored to the serial line.
+# One pass over 64 MiB: memtest86+ counts passes and errors on its screen, which
+# is mirrored to the serial line.
 #: memtest
 case_memtest() {
 	limit=900
 	deadline=$((begin + limit * scale))
 	qemu -M pc -m 64 -nic none -kernel /payload/memtest.bin \
 		-append "console=ttyS0,115200 nosmp nobench"
-	await serial "Pass"
+	await serial "Pass: *[1-9][0-9]* *Errors: [0-9]" &&
+		expect serial "Pass: *[1-9][0-9]* *Errors: 0 "
 }
 
 # OVMF without a disk or network goes to its shell. The last case: QEMU TCG, up to
