@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The cases, each a function: starts a guest, looks at what it did. A line
-# "#: name" before a function says it is a case; see host.sh for the words used.
+# "#: name" before a function says it is a case, one behind it how many seconds it
+# may take; see host.sh for the words used.
 # shellcheck shell=sh disable=SC2034,SC2154
 
 guest=/guest
@@ -295,10 +296,8 @@ case_cpu_host() {
 }
 
 # The installer's first menu is on the console, which is the serial line.
-#: installer-menu
+#: installer-menu 600
 case_installer_menu() {
-	limit=600
-	deadline=$((begin + limit * scale))
 	qemu -M q35 -m 512 -kernel /payload/installer-linux \
 		-initrd /payload/installer-initrd.gz \
 		-append "console=ttyS0 quiet TERM=linux"
@@ -307,10 +306,8 @@ case_installer_menu() {
 
 # One pass over 64 MiB: memtest86+ counts passes and errors on its screen, which
 # is mirrored to the serial line.
-#: memtest
+#: memtest 900
 case_memtest() {
-	limit=900
-	deadline=$((begin + limit * scale))
 	qemu -M pc -m 64 -nic none -kernel /payload/memtest.bin \
 		-append "console=ttyS0,115200 nosmp nobench"
 	await serial "Pass: *[1-9][0-9]* *Errors: [0-9]" &&
@@ -320,14 +317,12 @@ case_memtest() {
 # OVMF without a disk or network goes to its shell. The last case: QEMU TCG, up to
 # 11.1 at least, aborts when a guest writes CR8 while a virtual interrupt waits, as
 # OVMF does at the end of each interrupt. The stock AMD module cannot avoid that.
-#: ovmf-shell
+#: ovmf-shell 480
 case_ovmf_shell() {
 	if [ "$LAB_VENDOR" = amd ] && [ ! -e /sys/module/kvm/version ]; then
 		echo "it ends the emulator under the stock module" >$work/skip
 		return
 	fi
-	limit=480
-	deadline=$((begin + limit * scale))
 	code=/usr/share/OVMF/OVMF_CODE_4M.fd
 	variables=/usr/share/OVMF/OVMF_VARS_4M.fd
 	if [ ! -e $root$code ]; then
