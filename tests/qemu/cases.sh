@@ -19,11 +19,22 @@ kernel_words() {
 	esac
 }
 
+# Debian's QEMU 11.1 and its SeaBIOS leave zeros where a microvm's DSDT should be,
+# under TCG as well: such a guest has no ACPI and cannot switch off. It starts
+# again instead, which ends QEMU too.
+without_acpi() {
+	case $1:$(cat $root/payload/qemu-version) in
+	microvm:1:11.*) return 0 ;;
+	esac
+	return 1
+}
+
 # linux MACHINE JOBS WORDS: a Linux guest that does JOBS.
 linux() {
 	machine=$1
 	jobs=$2
 	shift 2
+	! without_acpi "$machine" || jobs=$jobs,reboot
 	# shellcheck disable=SC2046
 	qemu $(kernel_words "$machine") -initrd $guest/initramfs -m 256 \
 		-no-reboot -append "$quiet do=$jobs" "$@"
