@@ -30,7 +30,8 @@ refuse() {
 }
 
 tool() {
-	LANG=C.UTF-8 TERM=linux HOME=/tmp chroot /tools "$@"
+	chroot /tools /bin/busybox env PATH=/usr/bin:/bin LANG=C.UTF-8 \
+		TERM=linux HOME=/tmp "$@"
 }
 
 kvm_stat() {
