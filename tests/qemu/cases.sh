@@ -7,26 +7,28 @@
 guest=/guest
 quiet="console=ttyS0 quiet panic=-1"
 
-# What each machine type needs to boot the stock kernel from -kernel.
-kernel_words() {
-	case $1 in
-	microvm)
-		echo "-M microvm,acpi=on,rtc=on,pcie=off -kernel $guest/vmlinux"
-		;;
-	*)
-		echo "-M $1 -kernel $guest/bzImage"
-		;;
-	esac
-}
-
 # Debian's QEMU 11.1 and its SeaBIOS leave zeros where a microvm's DSDT should be,
-# under TCG as well: such a guest has no ACPI and cannot switch off. It starts
+# under TCG as well: its guest does without ACPI and cannot switch off. It starts
 # again instead, which ends QEMU too.
 without_acpi() {
 	case $1:$(cat $root/payload/qemu-version) in
 	microvm:1:11.*) return 0 ;;
 	esac
 	return 1
+}
+
+# What each machine type needs to boot the stock kernel from -kernel.
+kernel_words() {
+	case $1 in
+	microvm)
+		acpi=on
+		! without_acpi microvm || acpi=off
+		echo "-M microvm,acpi=$acpi,rtc=on,pcie=off -kernel $guest/vmlinux"
+		;;
+	*)
+		echo "-M $1 -kernel $guest/bzImage"
+		;;
+	esac
 }
 
 # linux MACHINE JOBS WORDS: a Linux guest that does JOBS.
