@@ -36,10 +36,15 @@ linux() {
 	machine=$1
 	jobs=$2
 	shift 2
-	! without_acpi "$machine" || jobs=$jobs,reboot
+	restart=
+	if without_acpi "$machine"; then
+		jobs=$jobs,reboot
+		# A keyboard controller that is not there is asked for minutes.
+		restart="reboot=triple "
+	fi
 	# shellcheck disable=SC2046
 	qemu $(kernel_words "$machine") -initrd $guest/initramfs -m 256 \
-		-no-reboot -append "$quiet do=$jobs" "$@"
+		-no-reboot -append "$quiet ${restart}do=$jobs" "$@"
 }
 
 check_report() {
