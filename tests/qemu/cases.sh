@@ -313,10 +313,11 @@ case_cpu_host() {
 		expect serial "load: dwords 16777216 verified, 0 bad"
 }
 
-# The installer's first menu is on the console, which is the serial line.
+# The installer's first menu is on the console, which is the serial line. With
+# less memory it would complain of that instead.
 #: installer-menu 600
 case_installer_menu() {
-	qemu -M q35 -m 512 -kernel /payload/installer-linux \
+	qemu -M q35 -m 1024 -kernel /payload/installer-linux \
 		-initrd /payload/installer-initrd.gz \
 		-append "console=ttyS0 quiet TERM=linux"
 	await serial "Select a language"
