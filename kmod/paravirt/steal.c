@@ -91,11 +91,11 @@ void steal_update(struct kvm_vcpu *vcpu)
 	if (!steal_come_back(vcpu, gpa + offsetof(struct kvm_steal_time, preempted)))
 		return;
 	vcpu->pv.steal_away = false;
-	if (guest_read(vcpu, gpa, &info, sizeof(info)))
+	if (paravirt_read(vcpu, gpa, &info, sizeof(info)))
 		return;
 	/* A version left odd is garbage, or an update another host was stopped in. */
 	info.version = (info.version + 1) | 1;
-	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
+	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
 		    sizeof(info.version));
 	/* Odd, then the time, then even: the guest reads in the other order. */
 	smp_wmb();
@@ -103,12 +103,12 @@ void steal_update(struct kvm_vcpu *vcpu)
 	if (run_delay > vcpu->pv.run_delay)
 		info.steal += run_delay - vcpu->pv.run_delay;
 	vcpu->pv.run_delay = run_delay;
-	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, steal), &info.steal,
+	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, steal), &info.steal,
 		    sizeof(info.steal));
 	/* As above. */
 	smp_wmb();
 	info.version++;
-	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
+	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
 		    sizeof(info.version));
 }
 
