@@ -17,6 +17,8 @@
 #include <kvm/x86.h>
 #include "paravirt.h"
 
+/* A guest that changes the word all the time could keep the thread here for ever. */
+#define STEAL_TRIES	100
 #define STEAL_ENABLE	BIT_ULL(0)
 #define STEAL_RESERVED	GENMASK_ULL(5, 1)
 #define STEAL_ADDRESS	(~GENMASK_ULL(5, 0))
@@ -54,14 +56,14 @@ int steal_set_msr(struct kvm_vcpu *vcpu, u64 val)
  */
 static bool steal_come_back(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
+	int tries = STEAL_TRIES, ret;
 	u32 word;
-	int ret;
 
 	do {
-		if (guest_read(vcpu, gpa, &word, sizeof(word)))
+		if (paravirt_read(vcpu, gpa, &word, sizeof(word)))
 			return false;
 		ret = guest_cmpxchg(vcpu, gpa, word, word & ~0xffU, sizeof(word));
-	} while (ret == -EAGAIN);
+	} while (ret && --tries);
 	if (ret)
 		return false;
 	trace_kvm_pv_tlb_flush(vcpu->id, word & KVM_VCPU_FLUSH_TLB);
