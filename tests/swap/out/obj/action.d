@@ -1,0 +1,6 @@
+out/obj/action.o: action.c actions.h swap.h ../abi/lib/vmm.h \
+ ../abi/lib/tap.h
+actions.h:
+swap.h:
+../abi/lib/vmm.h:
+../abi/lib/tap.h:

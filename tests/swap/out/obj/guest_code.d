@@ -1,0 +1,1 @@
+out/obj/guest_code.o: guest.S
