@@ -1,3 +1,0 @@
-out/obj/aging.o: aging.c ../abi/lib/vmm.h ../abi/lib/tap.h
-../abi/lib/vmm.h:
-../abi/lib/tap.h:

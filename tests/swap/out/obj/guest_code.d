@@ -1,1 +1,0 @@
-out/obj/guest_code.o: guest.S

@@ -1,5 +1,0 @@
-out/obj/huge.o: huge.c actions.h swap.h ../abi/lib/vmm.h ../abi/lib/tap.h
-actions.h:
-swap.h:
-../abi/lib/vmm.h:
-../abi/lib/tap.h:

@@ -1,4 +1,0 @@
-out/obj/lib_access.o: ../abi/lib/access.c ../abi/lib/vmm.h \
- ../abi/lib/tap.h
-../abi/lib/vmm.h:
-../abi/lib/tap.h:

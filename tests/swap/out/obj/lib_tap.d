@@ -1,2 +1,0 @@
-out/obj/lib_tap.o: ../abi/lib/tap.c ../abi/lib/tap.h
-../abi/lib/tap.h:

@@ -1,3 +1,0 @@
-out/obj/lib_vmm.o: ../abi/lib/vmm.c ../abi/lib/vmm.h ../abi/lib/tap.h
-../abi/lib/vmm.h:
-../abi/lib/tap.h:

@@ -1,5 +1,0 @@
-out/obj/map.o: map.c actions.h swap.h ../abi/lib/vmm.h ../abi/lib/tap.h
-actions.h:
-swap.h:
-../abi/lib/vmm.h:
-../abi/lib/tap.h:

@@ -1,6 +1,0 @@
-out/obj/reclaim.o: reclaim.c actions.h swap.h ../abi/lib/vmm.h \
- ../abi/lib/tap.h
-actions.h:
-swap.h:
-../abi/lib/vmm.h:
-../abi/lib/tap.h:

@@ -1,5 +1,0 @@
-out/obj/slot.o: slot.c actions.h swap.h ../abi/lib/vmm.h ../abi/lib/tap.h
-actions.h:
-swap.h:
-../abi/lib/vmm.h:
-../abi/lib/tap.h:
