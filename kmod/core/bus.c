@@ -109,10 +109,8 @@ void bus_destroy(struct kvm *kvm)
 	rcu_barrier();
 }
 
-/* The first entry that can reach @addr. */
-static unsigned int bus_first(const struct kvm_bus_table *table, gpa_t addr)
+static unsigned int bus_search(const struct kvm_bus_table *table, gpa_t from)
 {
-	gpa_t from = addr >= table->max_len ? addr - table->max_len + 1 : 0;
 	unsigned int low = 0, high = table->count, mid;
 
 	while (low < high) {
@@ -123,6 +121,23 @@ static unsigned int bus_first(const struct kvm_bus_table *table, gpa_t addr)
 			high = mid;
 	}
 	return low;
+}
+
+/*
+ * The first entry that can reach @addr. A guest talks to one device many times, so
+ * the latest answer is tried first; it may be of another table.
+ */
+static __always_inline unsigned int bus_first(struct kvm_vcpu *vcpu,
+					      const struct kvm_bus_table *table, gpa_t addr)
+{
+	gpa_t from = addr >= table->max_len ? addr - table->max_len + 1 : 0;
+	unsigned int last = vcpu->bus_last;
+
+	if (last < table->count && table->dev[last]->base >= from &&
+	    (!last || table->dev[last - 1]->base < from))
+		return last;
+	vcpu->bus_last = bus_search(table, from);
+	return vcpu->bus_last;
 }
 
 static bool bus_claims(const struct kvm_io_device *dev, gpa_t addr, unsigned int len)
@@ -141,7 +156,7 @@ int bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int l
 
 	rcu_read_lock();
 	table = rcu_dereference(vcpu->kvm->bus[bus]);
-	for (i = table ? bus_first(table, addr) : 0; table && i < table->count; i++) {
+	for (i = table ? bus_first(vcpu, table, addr) : 0; table && i < table->count; i++) {
 		dev = table->dev[i];
 		if (dev->base > addr)
 			break;
@@ -164,7 +179,7 @@ int bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int 
 
 	rcu_read_lock();
 	table = rcu_dereference(vcpu->kvm->bus[bus]);
-	for (i = table ? bus_first(table, addr) : 0; table && i < table->count; i++) {
+	for (i = table ? bus_first(vcpu, table, addr) : 0; table && i < table->count; i++) {
 		dev = table->dev[i];
 		if (dev->base > addr)
 			break;
