@@ -83,6 +83,11 @@ struct kvm_vendor_ops {
 
 	void (*vcpu_load)(struct kvm_vcpu *vcpu, int cpu);		/* [P] */
 	void (*vcpu_put)(struct kvm_vcpu *vcpu);	/* [P] restores all host state */
+	/*
+	 * After vcpu_put(): leave nothing on this CPU that vcpu_load() on another would
+	 * have to wait for. NULL: it never does. [I], under the run queue's lock
+	 */
+	void (*vcpu_leave)(struct kvm_vcpu *vcpu);
 	/* Load what stays in the CPU across exits (guest MSRs). [P], once per load */
 	void (*switch_to_guest)(struct kvm_vcpu *vcpu);
 

@@ -63,6 +63,7 @@ struct kvm {
 	struct kvm_vm_clock clock;
 	gpa_t tss_addr, identity_map_addr;	/* [l] */
 	bool exception_payload, triple_fault_event;	/* [a] KVM_ENABLE_CAP */
+	u64 quirks_off;			/* [a] KVM_X86_QUIRK_*, KVM_CAP_DISABLE_QUIRKS2 */
 	bool hide_platform_info;	/* [a] MSR_PLATFORM_INFO is not the guest's to read */
 	struct mutex bus_lock;		/* writers of .bus, ioeventfds, coalesced zones */
 	struct kvm_bus_table __rcu *bus[KVM_BUSES];	/* RCU; bus_lock to write */
@@ -77,6 +78,12 @@ struct kvm {
 		atomic64_t remote_tlb_flush, remote_tlb_flush_requests;
 	} stat;
 };
+
+/* Does the VM have @quirk, one of KVM_X86_QUIRK_*, as VMs do by default? */
+static inline bool vm_has_quirk(struct kvm *kvm, u64 quirk)
+{
+	return !(READ_ONCE(kvm->quirks_off) & quirk);
+}
 
 static inline u32 vm_online_vcpus(struct kvm *kvm)
 {

@@ -23,6 +23,11 @@ static int caps_xcrs(void)
 	return boot_cpu_has(X86_FEATURE_XSAVE);
 }
 
+/* Odd ways that VMMs know, and can switch off: api.rst, "KVM_CAP_DISABLE_QUIRKS2". */
+#define CAPS_QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_OUT_7E_INC_RIP |	\
+			 KVM_X86_QUIRK_FIX_HYPERCALL_INSN |				\
+			 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+
 static const struct cap {
 	u32 cap;
 	int value;
@@ -90,6 +95,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_BINARY_STATS_FD, .value = 1 },
 	{ .cap = KVM_CAP_XSAVE2, .value = sizeof(struct kvm_xsave) },
 	{ .cap = KVM_CAP_SYS_ATTRIBUTES, .value = 1 },
+	{ .cap = KVM_CAP_DISABLE_QUIRKS2, .value = CAPS_QUIRKS },
 	{ .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .value = 1 },
 };
 
@@ -131,6 +137,14 @@ static int enable_msr_platform_info(struct kvm *kvm, const struct kvm_enable_cap
 	return 0;
 }
 
+static int disable_quirks(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	if (cap->args[0] & ~(u64)CAPS_QUIRKS)
+		return -EINVAL;
+	WRITE_ONCE(kvm->quirks_off, cap->args[0]);
+	return 0;
+}
+
 /* What a VM's KVM_ENABLE_CAP knows. Handlers check .args themselves. */
 static const struct cap_enable {
 	u32 cap;
@@ -141,6 +155,7 @@ static const struct cap_enable {
 	{ KVM_CAP_EXCEPTION_PAYLOAD, enable_exception_payload },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, enable_triple_fault_event },
 	{ KVM_CAP_MSR_PLATFORM_INFO, enable_msr_platform_info },
+	{ KVM_CAP_DISABLE_QUIRKS2, disable_quirks },
 };
 
 int caps_enable_vm(struct kvm *kvm, const struct kvm_enable_cap *cap)

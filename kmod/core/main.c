@@ -31,10 +31,14 @@ static int __init kvm_init(void)
 	r = kvm_notifier_init();
 	if (r)
 		goto err_strict;
-	preempt_notifier_inc();
+	r = kvm_preempt_init();
+	if (r)
+		goto err_notifier;
 	stats_init();
 	return 0;
 
+err_notifier:
+	kvm_notifier_exit();
 err_strict:
 	strict_destroy();
 err_flush:
@@ -48,7 +52,7 @@ err_mitigation:
 static void __exit kvm_exit(void)
 {
 	stats_exit();
-	preempt_notifier_dec();
+	kvm_preempt_exit();
 	kvm_notifier_exit();
 	mmu_module_exit();
 	strict_destroy();

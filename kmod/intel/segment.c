@@ -53,8 +53,10 @@ static u32 seg_rights(int seg, const struct kvm_segment *in)
 {
 	u32 ar;
 
+	/* SS's DPL is the privilege level, also of 64-bit code with a null SS. */
 	if (in->unusable || !in->present)
-		return VMX_AR_UNUSABLE_MASK;
+		return VMX_AR_UNUSABLE_MASK |
+		       (seg == KVM_SS ? (in->dpl & 3) << VMX_AR_DPL_SHIFT : 0);
 	ar = in->type & VMX_AR_TYPE_MASK;
 	/*
 	 * The register's copy of a loaded descriptor has been accessed, or is a

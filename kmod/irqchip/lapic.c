@@ -394,7 +394,8 @@ void lapic_reset(struct kvm_vcpu *vcpu, bool init)
 	for (i = 0; i < LAPIC_LVTS; i++)
 		lapic_set_reg(apic, lapic_lvts[i], APIC_LVT_MASKED);
 	/* Firmware that knows no APIC gets the 8259's interrupts all the same. */
-	if (vcpu->regs.apic_base & MSR_IA32_APICBASE_BSP)
+	if (vcpu->regs.apic_base & MSR_IA32_APICBASE_BSP &&
+	    vm_has_quirk(vcpu->kvm, KVM_X86_QUIRK_LINT0_REENABLED))
 		lapic_set_reg(apic, APIC_LVT0, SET_APIC_DELIVERY_MODE(0, APIC_MODE_EXTINT));
 	if (!init)
 		apic->mode = LAPIC_OFF;

@@ -159,16 +159,16 @@ static int clock_write_versioned(struct kvm_vcpu *vcpu, gpa_t gpa, u32 version,
 	int ret;
 
 	version = (version + 1) | 1;
-	ret = guest_write(vcpu, gpa, &version, sizeof(version));
+	ret = paravirt_write(vcpu, gpa, &version, sizeof(version));
 	if (ret)
 		return ret;
 	/* Odd, then the data, then even: the guest reads in the other order. */
 	smp_wmb();
-	ret = guest_write(vcpu, gpa + sizeof(version), data, len);
+	ret = paravirt_write(vcpu, gpa + sizeof(version), data, len);
 	/* As above. */
 	smp_wmb();
 	version++;
-	return guest_write(vcpu, gpa, &version, sizeof(version)) ?: ret;
+	return paravirt_write(vcpu, gpa, &version, sizeof(version)) ?: ret;
 }
 
 /**
@@ -183,7 +183,7 @@ void clock_update(struct kvm_vcpu *vcpu)
 	gpa_t gpa = vcpu->pv.clock & CLOCK_ADDRESS;
 
 	if (!(vcpu->pv.clock & CLOCK_ENABLE) ||
-	    guest_read(vcpu, gpa, &old, sizeof(old)))
+	    paravirt_read(vcpu, gpa, &old, sizeof(old)))
 		return;
 	clock_fill(vcpu, &info);
 	/* The guest clears it when its watchdog has seen it. */
@@ -217,7 +217,7 @@ static void clock_write_wall(struct kvm_vcpu *vcpu, gpa_t gpa)
 	struct clock_instant now;
 	u32 version, nsec;
 
-	if (!gpa || guest_read(vcpu, gpa, &version, sizeof(version)))
+	if (!gpa || paravirt_read(vcpu, gpa, &version, sizeof(version)))
 		return;
 	clock_sample(&now);
 	spin_lock(&clock->lock);

@@ -7,6 +7,34 @@
 #define KVM_SWAP_PARAVIRT_PRIVATE_H
 
 #include <kvm/paravirt.h>
+#include <kvm/x86.h>
+
+/*
+ * A guest waits for ever for the even version of a page that was left half written, so
+ * what fails for a moment (no memory, swap) is tried again. Context: may sleep.
+ */
+#define PARAVIRT_TRIES	3
+
+static inline int paravirt_read(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, unsigned int len)
+{
+	int tries = PARAVIRT_TRIES, ret;
+
+	do {
+		ret = guest_read(vcpu, gpa, data, len);
+	} while (ret && --tries);
+	return ret;
+}
+
+static inline int paravirt_write(struct kvm_vcpu *vcpu, gpa_t gpa, const void *data,
+				 unsigned int len)
+{
+	int tries = PARAVIRT_TRIES, ret;
+
+	do {
+		ret = guest_write(vcpu, gpa, data, len);
+	} while (ret && --tries);
+	return ret;
+}
 
 /* clock.c */
 int clock_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val);

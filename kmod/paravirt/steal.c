@@ -17,6 +17,8 @@
 #include <kvm/x86.h>
 #include "paravirt.h"
 
+/* A guest that changes the word all the time could keep the thread here for ever. */
+#define STEAL_TRIES	100
 #define STEAL_ENABLE	BIT_ULL(0)
 #define STEAL_RESERVED	GENMASK_ULL(5, 1)
 #define STEAL_ADDRESS	(~GENMASK_ULL(5, 0))
@@ -54,14 +56,14 @@ int steal_set_msr(struct kvm_vcpu *vcpu, u64 val)
  */
 static bool steal_come_back(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
+	int tries = STEAL_TRIES, ret;
 	u32 word;
-	int ret;
 
 	do {
-		if (guest_read(vcpu, gpa, &word, sizeof(word)))
+		if (paravirt_read(vcpu, gpa, &word, sizeof(word)))
 			return false;
 		ret = guest_cmpxchg(vcpu, gpa, word, word & ~0xffU, sizeof(word));
-	} while (ret == -EAGAIN);
+	} while (ret && --tries);
 	if (ret)
 		return false;
 	trace_kvm_pv_tlb_flush(vcpu->id, word & KVM_VCPU_FLUSH_TLB);
@@ -91,11 +93,11 @@ void steal_update(struct kvm_vcpu *vcpu)
 	if (!steal_come_back(vcpu, gpa + offsetof(struct kvm_steal_time, preempted)))
 		return;
 	vcpu->pv.steal_away = false;
-	if (guest_read(vcpu, gpa, &info, sizeof(info)))
+	if (paravirt_read(vcpu, gpa, &info, sizeof(info)))
 		return;
 	/* A version left odd is garbage, or an update another host was stopped in. */
 	info.version = (info.version + 1) | 1;
-	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
+	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
 		    sizeof(info.version));
 	/* Odd, then the time, then even: the guest reads in the other order. */
 	smp_wmb();
@@ -103,12 +105,12 @@ void steal_update(struct kvm_vcpu *vcpu)
 	if (run_delay > vcpu->pv.run_delay)
 		info.steal += run_delay - vcpu->pv.run_delay;
 	vcpu->pv.run_delay = run_delay;
-	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, steal), &info.steal,
+	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, steal), &info.steal,
 		    sizeof(info.steal));
 	/* As above. */
 	smp_wmb();
 	info.version++;
-	guest_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
+	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
 		    sizeof(info.version));
 }
 

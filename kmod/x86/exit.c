@@ -390,7 +390,8 @@ static bool exit_fix_hypercall(struct kvm_vcpu *vcpu)
 /* No instruction of this CPU. */
 static int exit_undefined(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
-	if (!exit->events_taken && exit_fix_hypercall(vcpu))
+	if (!exit->events_taken &&
+	    vm_has_quirk(vcpu->kvm, KVM_X86_QUIRK_FIX_HYPERCALL_INSN) && exit_fix_hypercall(vcpu))
 		return KVM_RESUME;
 	return exit_exception(vcpu, X86_TRAP_UD);
 }
@@ -466,9 +467,13 @@ static noinline int exit_rare(struct kvm_vcpu *vcpu, const struct kvm_exit *exit
 		return exit_dr(vcpu, exit);
 	case KVM_FACT_XSETBV:
 		return exit_xsetbv(vcpu, exit);
-	case KVM_FACT_WBINVD:
 	case KVM_FACT_MONITOR:
 	case KVM_FACT_MWAIT:
+		if (!vm_has_quirk(vcpu->kvm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) &&
+		    !x86_guest_has(vcpu, X86_FEATURE_MWAIT))
+			return exit_exception(vcpu, X86_TRAP_UD);
+		return x86_skip(vcpu, exit);
+	case KVM_FACT_WBINVD:
 		return x86_skip(vcpu, exit);
 	case KVM_FACT_RDPMC:
 		return exit_gp(vcpu);	/* no counters are offered */

@@ -128,7 +128,8 @@ static int pio_single(struct kvm_vcpu *vcpu, u16 port, unsigned int size, bool i
 	pio->finished = false;
 	if (!in) {
 		memcpy(vcpu->pio_data, &vcpu->regs.gpr[KVM_RAX], size);
-		if (port == PORT_RIP_ADVANCED) {
+		if (port == PORT_RIP_ADVANCED &&
+		    vm_has_quirk(vcpu->kvm, KVM_X86_QUIRK_OUT_7E_INC_RIP)) {
 			x86_insn_done(vcpu, next_rip, vcpu_rflags(vcpu));
 			pio->finished = true;
 		}
