@@ -10,8 +10,8 @@ VERSION := $(shell sed -n 's/^\#define KVM_SWAP_VERSION[[:space:]]*"\(.*\)"/\1/p
 TOP := $(CURDIR)
 
 # make KDIR=DIR: build for the kernel of these headers.
-# make KVM_SWAP_FAULT=n, KVM_SWAP_STRICT=1: builds for tests.
-export KVM_SWAP_FAULT KVM_SWAP_STRICT
+# make KVM_SWAP_FAULT=n, KVM_SWAP_STRICT=1, KVM_SWAP_NOTIFIER=hooked: builds for tests.
+export KVM_SWAP_FAULT KVM_SWAP_STRICT KVM_SWAP_NOTIFIER
 
 .DEFAULT_GOAL := all
 .PHONY: FORCE all modules install uninstall dkms-install dkms-remove check unit test demo bench \
@@ -118,4 +118,5 @@ help:
 	@echo '  make check           style, sparse, self-contained headers and other gates'
 	@echo '  make unit            unit tests in userspace'
 	@echo '  make clean           remove what was built and what configure found'
-	@echo '  make KVM_SWAP_FAULT=n, make KVM_SWAP_STRICT=1    builds for tests'
+	@echo '  make KVM_SWAP_FAULT=n, make KVM_SWAP_STRICT=1,'
+	@echo '  make KVM_SWAP_NOTIFIER=hooked                   builds for tests'

@@ -83,3 +83,12 @@ void kvm_notifier_unregister(struct kvm_notifier *n)
 {
 	mmu_notifier_unregister(&n->native, n->mm);
 }
+
+int kvm_notifier_init(void)
+{
+	return 0;
+}
+
+void kvm_notifier_exit(void)
+{
+}

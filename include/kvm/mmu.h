@@ -60,6 +60,12 @@ struct kvm_mmu {
 	unsigned int invals;		/* [m] how many of them are in .inval */
 	bool inval_any;			/* [m] there was no room for one: no fill at all */
 	struct kvm_inval inval[KVM_INVALS];	/* [m] */
+	/*
+	 * Size - 1 of the largest hugetlb page mapped so far, bytes; 0: none. Kept
+	 * where the host's flushes are what tells of its changes. [r] to raise it,
+	 * [m] to rely on it
+	 */
+	unsigned long hugetlb;
 	struct kvm_notifier notifier;	/* registration with the VM's mm */
 	bool registered;		/* [o] */
 	atomic_long_t pages[3];		/* [a] leaves by level: 4K, 2M, 1G */

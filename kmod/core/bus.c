@@ -2,6 +2,7 @@
 /*
  * Ports and guest physical addresses that devices in the kernel answer.
  */
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include <kvm/irqchip.h>
@@ -9,17 +10,42 @@
 
 #define BUS_DEVICES_MAX		16384
 
-/* Constant once published, freed after an RCU grace period. */
+/* A place of a device's, which is asked while .dev is there. */
+struct kvm_bus_entry {
+	u64 base;
+	struct kvm_io_device *dev;	/* NULL: taken away, and there was no memory for a new table */
+};
+
+/* Freed after an RCU grace period. Constant once published, but for devices that go. */
 struct kvm_bus_table {
 	struct rcu_head rcu;
 	unsigned int count;
 	u64 max_len;			/* of the longest device: how far back a search goes */
-	struct kvm_io_device *dev[];	/* sorted by .base */
+	struct kvm_bus_entry entry[];	/* sorted by .base */
 };
 
 static struct kvm_bus_table *bus_writer_table(struct kvm *kvm, enum kvm_bus bus)
 {
 	return rcu_dereference_protected(kvm->bus[bus], lockdep_is_held(&kvm->bus_lock));
+}
+
+static struct kvm_bus_table *bus_alloc(unsigned int count, gfp_t gfp)
+{
+	struct kvm_bus_table *table;
+
+	/* Very many devices make it larger than what the page allocator has at all times. */
+	table = kvzalloc(struct_size(table, entry, count), GFP_KERNEL_ACCOUNT | gfp);
+	if (table)
+		table->max_len = 1;
+	return table;
+}
+
+static void bus_append(struct kvm_bus_table *table, struct kvm_io_device *dev)
+{
+	table->entry[table->count].base = dev->base;
+	table->entry[table->count].dev = dev;
+	table->count++;
+	table->max_len = max(table->max_len, dev->len);
 }
 
 static void bus_publish(struct kvm *kvm, enum kvm_bus bus, struct kvm_bus_table *new)
@@ -28,28 +54,26 @@ static void bus_publish(struct kvm *kvm, enum kvm_bus bus, struct kvm_bus_table 
 
 	rcu_assign_pointer(kvm->bus[bus], new);
 	if (old)
-		kfree_rcu(old, rcu);
+		kvfree_rcu(old, rcu);
 }
 
 int bus_add(struct kvm *kvm, enum kvm_bus bus, struct kvm_io_device *dev)
 {
 	struct kvm_bus_table *old = bus_writer_table(kvm, bus), *new;
-	unsigned int count = old ? old->count : 0, i = 0, n;
+	unsigned int count = old ? old->count : 0, i = 0;
 
 	if (count >= BUS_DEVICES_MAX)
 		return -ENOSPC;
-	new = kzalloc(struct_size(new, dev, count + 1), GFP_KERNEL_ACCOUNT);
+	new = bus_alloc(count + 1, 0);
 	if (!new)
 		return -ENOMEM;
-	while (i < count && old->dev[i]->base <= dev->base) {
-		new->dev[i] = old->dev[i];
-		i++;
-	}
-	new->dev[i] = dev;
-	for (n = i; n < count; n++)
-		new->dev[n + 1] = old->dev[n];
-	new->count = count + 1;
-	new->max_len = max(old ? old->max_len : 1, dev->len);
+	for (; i < count && old->entry[i].base <= dev->base; i++)
+		if (old->entry[i].dev)
+			bus_append(new, old->entry[i].dev);
+	bus_append(new, dev);
+	for (; i < count; i++)
+		if (old->entry[i].dev)
+			bus_append(new, old->entry[i].dev);
 	bus_publish(kvm, bus, new);
 	return 0;
 }
@@ -61,22 +85,19 @@ static void bus_release(struct rcu_head *rcu)
 	dev->ops->release(dev);
 }
 
-/* Publish the table without entry @at. */
+/* Publish the table without entry @at, or leave a hole there. */
 static void bus_shrink(struct kvm *kvm, enum kvm_bus bus, unsigned int at)
 {
-	struct kvm_bus_table *old = bus_writer_table(kvm, bus), *new = NULL;
-	unsigned int i, n = 0;
+	struct kvm_bus_table *old = bus_writer_table(kvm, bus), *new;
+	unsigned int i;
 
-	if (old->count > 1) {
-		/* At most two pages, and who takes a device away has no other way. */
-		new = kzalloc(struct_size(new, dev, old->count - 1),
-			      GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
-		for (i = 0; i < old->count; i++)
-			if (i != at)
-				new->dev[n++] = old->dev[i];
-		new->count = n;
-		new->max_len = old->max_len;
-	}
+	new = bus_alloc(old->count - 1, __GFP_NOWARN);
+	WRITE_ONCE(old->entry[at].dev, NULL);
+	if (!new)
+		return;
+	for (i = 0; i < old->count; i++)
+		if (old->entry[i].dev)
+			bus_append(new, old->entry[i].dev);
 	bus_publish(kvm, bus, new);
 }
 
@@ -85,7 +106,7 @@ void bus_remove(struct kvm *kvm, enum kvm_bus bus, struct kvm_io_device *dev)
 	struct kvm_bus_table *table = bus_writer_table(kvm, bus);
 	unsigned int i;
 
-	for (i = 0; i < table->count && table->dev[i] != dev; i++)
+	for (i = 0; i < table->count && table->entry[i].dev != dev; i++)
 		;
 	if (WARN_ON_ONCE(i == table->count))
 		return;
@@ -101,8 +122,9 @@ void bus_destroy(struct kvm *kvm)
 	for (bus = 0; bus < KVM_BUSES; bus++) {
 		table = rcu_dereference_protected(kvm->bus[bus], true);
 		for (i = 0; table && i < table->count; i++)
-			table->dev[i]->ops->release(table->dev[i]);
-		kfree(table);
+			if (table->entry[i].dev)
+				table->entry[i].dev->ops->release(table->entry[i].dev);
+		kvfree(table);
 		RCU_INIT_POINTER(kvm->bus[bus], NULL);
 	}
 	/* Devices removed before may still have their release() ahead of them. */
@@ -115,7 +137,7 @@ static unsigned int bus_search(const struct kvm_bus_table *table, gpa_t from)
 
 	while (low < high) {
 		mid = (low + high) / 2;
-		if (table->dev[mid]->base < from)
+		if (table->entry[mid].base < from)
 			low = mid + 1;
 		else
 			high = mid;
@@ -133,8 +155,8 @@ static __always_inline unsigned int bus_first(struct kvm_vcpu *vcpu,
 	gpa_t from = addr >= table->max_len ? addr - table->max_len + 1 : 0;
 	unsigned int last = vcpu->bus_last;
 
-	if (last < table->count && table->dev[last]->base >= from &&
-	    (!last || table->dev[last - 1]->base < from))
+	if (last < table->count && table->entry[last].base >= from &&
+	    (!last || table->entry[last - 1].base < from))
 		return last;
 	vcpu->bus_last = bus_search(table, from);
 	return vcpu->bus_last;
@@ -157,10 +179,10 @@ int bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int l
 	rcu_read_lock();
 	table = rcu_dereference(vcpu->kvm->bus[bus]);
 	for (i = table ? bus_first(vcpu, table, addr) : 0; table && i < table->count; i++) {
-		dev = table->dev[i];
-		if (dev->base > addr)
+		if (table->entry[i].base > addr)
 			break;
-		if (bus_claims(dev, addr, len))
+		dev = READ_ONCE(table->entry[i].dev);
+		if (dev && bus_claims(dev, addr, len))
 			r = dev->ops->read(vcpu, dev, addr, len, val);
 		if (!r)
 			break;
@@ -180,10 +202,10 @@ int bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int 
 	rcu_read_lock();
 	table = rcu_dereference(vcpu->kvm->bus[bus]);
 	for (i = table ? bus_first(vcpu, table, addr) : 0; table && i < table->count; i++) {
-		dev = table->dev[i];
-		if (dev->base > addr)
+		if (table->entry[i].base > addr)
 			break;
-		if (bus_claims(dev, addr, len))
+		dev = READ_ONCE(table->entry[i].dev);
+		if (dev && bus_claims(dev, addr, len))
 			r = dev->ops->write(vcpu, dev, addr, len, val);
 		if (!r)
 			break;

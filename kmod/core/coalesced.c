@@ -102,8 +102,10 @@ static int coalesced_register(struct kvm *kvm, const struct kvm_coalesced_mmio_z
 static bool coalesced_contains(const struct coalesced_zone *zone,
 			       const struct kvm_coalesced_mmio_zone *args)
 {
+	u64 offset = args->addr - zone->dev.base;
+
 	return zone->pio == args->pio && args->addr >= zone->dev.base &&
-	       args->addr - zone->dev.base + args->size <= zone->size;
+	       offset <= zone->size && args->size <= zone->size - offset;
 }
 
 /* Zones go as a whole, even if only a part is named; none is no error. */

@@ -8,6 +8,7 @@
 #include <linux/module.h>
 
 #include <compat/mitigation.h>
+#include <compat/notifier.h>
 #include <compat/preempt.h>
 #include "core.h"
 
@@ -27,10 +28,15 @@ static int __init kvm_init(void)
 	r = strict_init();
 	if (r)
 		goto err_flush;
+	r = kvm_notifier_init();
+	if (r)
+		goto err_strict;
 	preempt_notifier_inc();
 	stats_init();
 	return 0;
 
+err_strict:
+	strict_destroy();
 err_flush:
 	flush_exit();
 err_mitigation:
@@ -43,6 +49,7 @@ static void __exit kvm_exit(void)
 {
 	stats_exit();
 	preempt_notifier_dec();
+	kvm_notifier_exit();
 	mmu_module_exit();
 	strict_destroy();
 	flush_exit();

@@ -449,11 +449,13 @@ static int speaker_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t 
 			unsigned int len, void *val)
 {
 	struct kvm_pit *pit = container_of(dev, struct kvm_pit, speaker_dev);
-	u64 now = ktime_get_ns();
 	unsigned long irqflags;
 	u8 data = 0;
+	u64 now;
 
 	spin_lock_irqsave(&pit->lock, irqflags);
+	/* Read here, or another vcpu may load the counter at a later time. */
+	now = ktime_get_ns();
 	if (pit->channel[2].gate)
 		data |= SPEAKER_GATE;
 	if (pit->flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON)

@@ -63,7 +63,7 @@ static int route_from_entry(struct kvm *kvm, struct kvm_route *route,
 
 	if (entry->gsi >= KVM_GSI_MAX)
 		return -EINVAL;
-	route->gsi = entry->gsi;
+	route->gsi = array_index_nospec(entry->gsi, KVM_GSI_MAX);
 	switch (entry->type) {
 	case KVM_IRQ_ROUTING_IRQCHIP:
 		return entry->flags ? -EINVAL : route_from_pin(kvm, route, &entry->u.irqchip);

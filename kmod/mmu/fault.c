@@ -7,6 +7,7 @@
  * lets the host change anything, so it either comes later and finds the spte,
  * or has announced its range before the entry was read here.
  */
+#include <linux/hugetlb.h>
 #include <linux/mem_encrypt.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -302,6 +303,22 @@ static int fault_look(struct fault *f)
 	return f->host.entry ? 0 : FAULT_ABSENT;
 }
 
+/*
+ * Where flushes are what tells of changes, one of a hugetlb page may name less
+ * than the page (notifier.c): from the first such page on they are widened.
+ */
+static void fault_note_hugetlb(struct fault *f)
+{
+	unsigned long mask = (spte_span(f->host.level) << PAGE_SHIFT) - 1;
+	unsigned long old;
+
+	if (!pfn_valid(f->host.hfn) || !PageHuge(pfn_to_page(f->host.hfn)))
+		return;
+	do {
+		old = READ_ONCE(f->kvm->mmu.hugetlb);
+	} while (old < mask && cmpxchg(&f->kvm->mmu.hugetlb, old, mask) != old);
+}
+
 static int fault_map(struct fault *f)
 {
 	const struct kvm_mmu_format *fmt = spte_format();
@@ -314,6 +331,8 @@ static int fault_map(struct fault *f)
 
 	if (invalidating(&f->kvm->mmu, base, base + ((span + 1) << PAGE_SHIFT)))
 		return FAULT_BUSY;
+	if (KVM_NOTIFIER_LATE && f->host.level > SPTE_LEVEL_4K)
+		fault_note_hugetlb(f);
 	r = fault_walk(f, level, &sptep);
 	if (r)
 		return r;

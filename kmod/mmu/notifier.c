@@ -10,6 +10,8 @@
 
 /* Entries zapped between two looks at whether somebody else wants the CPU. */
 #define ZAP_BUDGET	4096
+/* Bytes from which on a flush that may not sleep frees tables instead of emptying them. */
+#define FLUSH_TABLES	(64UL << 20)
 
 static struct kvm *notifier_kvm(struct kvm_notifier *n)
 {
@@ -83,14 +85,29 @@ static void invalidation_end(struct kvm_mmu *mmu, hva_t start, hva_t end)
 	}
 }
 
+/* Zap what the host's [@start, @end) backs, mmu->lock held for write. */
+static void zap_hvas(struct mmu_batch *batch, hva_t start, hva_t end, bool free_tables,
+		     bool may_block)
+{
+	struct kvm_memslots *slots = memslots_get(batch->kvm);
+	struct kvm_memslot *slot;
+	int pos;
+
+	memslot_for_each_hva(slot, slots, start, end, pos) {
+		gfn_t first, last;
+
+		slot_clip(slot, start, end, &first, &last);
+		if (!KVM_SEEDED_FAULT(5))
+			zap_gfns(batch, first, last, free_tables, may_block);
+	}
+}
+
 static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long start,
 				      unsigned long end, bool may_block)
 {
 	struct kvm *kvm = notifier_kvm(n);
-	struct kvm_memslots *slots;
-	struct kvm_memslot *slot;
 	struct mmu_batch batch;
-	int pos, idx;
+	int idx;
 
 	trace_kvm_unmap_hva_range(start, end);
 	mmu_batch_init(&batch, kvm);
@@ -98,14 +115,7 @@ static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long star
 	idx = srcu_read_lock(&kvm->srcu);
 	write_lock(&kvm->mmu.lock);
 	invalidation_begin(&kvm->mmu, start, end);
-	slots = memslots_get(kvm);
-	memslot_for_each_hva(slot, slots, start, end, pos) {
-		gfn_t first, last;
-
-		slot_clip(slot, start, end, &first, &last);
-		if (!KVM_SEEDED_FAULT(5))
-			zap_gfns(&batch, first, last, false, may_block);
-	}
+	zap_hvas(&batch, start, end, false, may_block);
 	write_unlock(&kvm->mmu.lock);
 	srcu_read_unlock(&kvm->srcu, idx);
 	mmu_finish(&batch, "an invalidation", KVM_SEEDED_FAULT(7));
@@ -120,6 +130,50 @@ static void notifier_invalidate_end(struct kvm_notifier *n, unsigned long start,
 	invalidation_end(&kvm->mmu, start, end);
 	write_unlock(&kvm->mmu.lock);
 	KVM_VM_BUG_ON(kvm, kvm->mmu.in_progress < 0);
+}
+
+/*
+ * Of a hugetlb page the host may name the first 4 KiB only: enough for a CPU, whose
+ * TLB holds the page as one or in pieces that it drops together.
+ */
+static void flush_widen(const struct kvm_mmu *mmu, hva_t *start, hva_t *end)
+{
+	hva_t mask = READ_ONCE(mmu->hugetlb);
+
+	if (KVM_SEEDED_FAULT(47) || !mask)
+		return;
+	*start &= ~mask;
+	if (*end <= ~mask)
+		*end = (*end + mask) & ~mask;
+}
+
+/*
+ * What went away may be a huge range and this may not sleep, so whole tables are
+ * unlinked. Nothing needs announcing: who reads the host's entries under mmu->lock
+ * from here on reads the new ones.
+ */
+static void notifier_flush(struct kvm_notifier *n, const struct kvm_notifier_range *ranges,
+			   unsigned int nr)
+{
+	struct kvm *kvm = notifier_kvm(n);
+	struct mmu_batch batch;
+	int idx;
+
+	mmu_batch_init(&batch, kvm);
+	atomic64_add(nr, &kvm->mmu.stat.unmap_hva);
+	idx = srcu_read_lock(&kvm->srcu);
+	write_lock(&kvm->mmu.lock);
+	while (nr--) {
+		hva_t start = ranges[nr].start, end = ranges[nr].end;
+
+		trace_kvm_unmap_hva_range(start, end);
+		/* Fills tell of hugetlb pages under the lock, before they map them. */
+		flush_widen(&kvm->mmu, &start, &end);
+		zap_hvas(&batch, start, end, end - start > FLUSH_TABLES, false);
+	}
+	write_unlock(&kvm->mmu.lock);
+	srcu_read_unlock(&kvm->srcu, idx);
+	mmu_finish(&batch, "a flush of the host", KVM_SEEDED_FAULT(7));
 }
 
 /* Without an Accessed bit: let the next access fault. */
@@ -229,7 +283,8 @@ static void notifier_release(struct kvm_notifier *n)
 	atomic64_inc(&kvm->mmu.stat.zap_all);
 	write_lock(&kvm->mmu.lock);
 	invalidation_begin(&kvm->mmu, 0, ULONG_MAX);
-	zap_gfns(&batch, 0, spte_span(kvm->mmu.levels + 1), true, true);
+	/* The tables go as a whole: it takes no time, and may not sleep. */
+	zap_gfns(&batch, 0, spte_span(kvm->mmu.levels + 1), true, false);
 	write_unlock(&kvm->mmu.lock);
 	/* Nobody is in the guest: a vcpu's thread would hold the mm. */
 	mmu_finish(&batch, "the release of the mm", true);
@@ -238,6 +293,7 @@ static void notifier_release(struct kvm_notifier *n)
 const struct kvm_notifier_ops mmu_notifier_callbacks = {
 	.invalidate_start = notifier_invalidate_start,
 	.invalidate_end = notifier_invalidate_end,
+	.flush = notifier_flush,
 	.clear_young = notifier_clear_young,
 	.test_young = notifier_test_young,
 	.release = notifier_release,

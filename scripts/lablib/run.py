@@ -33,7 +33,7 @@ class Machine:
 	def __init__(self, vendor, kernel, modules=None, stock=False,
 		     flavour="amd64", smp=1, mem=None, icount=False, append="",
 		     disks=(), cpu_model=None, extra_modules=(), load=True,
-		     shell=False, cold=False, numa=1):
+		     shell=False, cold=False, numa=1, parallel=False):
 		if modules is None and not stock:
 			raise util.LabError("A machine needs a folder with "
 					    "modules or stock=True.")
@@ -56,6 +56,7 @@ class Machine:
 		self.shell = shell
 		self.cold = cold
 		self.numa = numa
+		self.parallel = parallel
 		if not 1 <= numa <= 8 or self.mem < 128 * numa:
 			raise util.LabError("--numa takes 1 to 8 nodes of at "
 					    "least 128 MB each.")
@@ -249,6 +250,7 @@ def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 	try:
 		late = watch(child, tape, Follow(log), nonce, timeout, verbose,
 			     output)
+		note_signal(child, folder)
 	finally:
 		stop(child)
 	tape.close()
@@ -257,6 +259,14 @@ def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 		text += log.read_text(errors="replace")
 		log.write_text(text)
 	return conclude(folder, tape, text, late, time.monotonic() - start)
+
+
+def note_signal(child, folder):
+	"""An emulator that crashed says nothing itself."""
+	code = child.poll()
+	if code is not None and code < 0:
+		with open(folder / "emulator.log", "a") as log:
+			log.write("the emulator was killed by signal %d\n" % -code)
 
 
 def conclude(folder, tape, text, late, seconds):

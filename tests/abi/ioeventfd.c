@@ -335,6 +335,42 @@ TEST(string, "each item of a string write signals")
 	CHECK_EQ(vmm_regs(vcpu).rsi, 0x7005);
 }
 
+#define MANY	4000
+
+TEST(very_many, "thousands of ioeventfds come and go")
+{
+	struct vmm_vcpu *vcpu = boot(mmio_writes);
+	struct vmm *vm = vcpu->vm;
+	int fd = new_eventfd(), last = new_eventfd(), i, n;
+	uint64_t far = GPA_MMIO + SZ_1M;
+
+	for (n = 0; n < MANY; n++) {
+		if (try_ioeventfd(vm, fd, far + 8 * n, 4, 0, 0) < 0)
+			break;
+	}
+	/* There may be a limit, but not a low one. */
+	if (n < MANY)
+		CHECK(errno == ENOSPC && n >= 900);
+	OK(try_ioeventfd(vm, fd, far + 8 * --n, 4, GONE, 0));
+	OK(try_ioeventfd(vm, last, GPA_MMIO, 0, 0, 0));
+	vmm_run_to(vcpu, KVM_EXIT_HLT);
+	CHECK_EQ(signals(last), 4);
+	CHECK_EQ(signals(fd), 0);
+	/* From the middle outwards: neighbours of what is gone stay. */
+	for (i = 0; i < n; i++) {
+		int at = i & 1 ? n / 2 - 1 - i / 2 : n / 2 + i / 2;
+
+		if (at >= 0 && at < n)
+			OK(try_ioeventfd(vm, fd, far + 8 * at, 4, GONE, 0));
+		if (i % 1000)
+			continue;
+		again(vcpu);
+		vmm_run_to(vcpu, KVM_EXIT_HLT);
+		CHECK_EQ(signals(last), 4);
+	}
+	CHECK_ERRNO(try_ioeventfd(vm, fd, far, 4, GONE, 0), ENOENT);
+}
+
 GUEST(forever, 64,
 	"mov $0x3f8, %edx\n"
 	"1: out %al, %dx\n"

@@ -179,6 +179,35 @@ TEST(mp_state, "KVM_SET_MP_STATE and KVM_GET_MP_STATE")
 		    sizeof(struct kvm_mp_state), NULL);
 }
 
+static void change_xsave(void *data)
+{
+	struct kvm_xsave *xsave = data;
+
+	xsave->region[(160 + 16) / 4] ^= 0x5a;	/* XMM1 */
+	xsave->region[128] |= 3;			/* x87 and SSE are in the image */
+}
+
+TEST(xsave, "KVM_SET_XSAVE and KVM_GET_XSAVE")
+{
+	sweep_state(KVM_GET_XSAVE, KVM_SET_XSAVE, 512, change_xsave);
+}
+
+static void change_debugregs(void *data)
+{
+	((struct kvm_debugregs *)data)->db[1] = 0x123450;
+}
+
+TEST(debugregs, "KVM_SET_DEBUGREGS and KVM_GET_DEBUGREGS")
+{
+	sweep_state(KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS, 48, change_debugregs);
+}
+
+TEST(vcpu_events, "KVM_SET_VCPU_EVENTS and KVM_GET_VCPU_EVENTS")
+{
+	sweep_state(KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, sizeof(struct kvm_vcpu_events),
+		    NULL);
+}
+
 #define CPUID_ROOM 60
 
 static void prepare_cpuid(struct scene *s)

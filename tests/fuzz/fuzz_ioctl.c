@@ -204,6 +204,23 @@ static bool spared(unsigned long cmd)
 	return (cmd == KVM_SET_DEBUGREGS || cmd == KVM_SET_GUEST_DEBUG) && vmm_on_tcg();
 }
 
+/* Nor over an exit with EFER.LME and without CR0.PG and CR4.PAE, see stream.c. */
+static void spare_long_mode(struct worker *w, unsigned long cmd)
+{
+	struct kvm_sregs *sregs = (void *)w->buffer;
+	struct kvm_msrs *msrs = (void *)w->buffer;
+	unsigned int i;
+
+	if (!vmm_on_tcg())
+		return;
+	/* Up to there struct kvm_sregs2 is the same. */
+	if ((cmd == KVM_SET_SREGS || cmd == KVM_SET_SREGS2) && (sregs->efer & X86_EFER_LME))
+		sregs->cr4 |= X86_CR4_PAE;
+	for (i = 0; cmd == KVM_SET_MSRS && i < 100; i++)
+		if (msrs->entries[i].index == 0xc0000080)
+			msrs->entries[i].index++;
+}
+
 static void one_call(struct worker *w)
 {
 	const struct call *call = &calls[random_below(&w->r, calls_count)];
@@ -222,6 +239,7 @@ static void one_call(struct worker *w)
 		make_argument(w, call);
 		if (cmd == KVM_SET_USER_MEMORY_REGION && random_below(&w->r, 4))
 			make_slot(w);
+		spare_long_mode(w, cmd);
 		if (random_once_in(&w->r, 40))
 			arg = round_->edge - random_below(&w->r, 64);
 		else if (random_once_in(&w->r, 100))
@@ -337,7 +355,6 @@ static void round_run(uint64_t seed, unsigned int threads)
 	random_start(&r, seed, 0);
 	sigaction(SIGUSR1, &sa, NULL);
 	round_->seed = seed;
-	round_->end = vmm_now_ms() + ROUND_MS;
 	round_->dev = vmm_open();
 	round_->ram = vmm_map_anon(RAM);
 	random_fill(&r, round_->ram, SZ_64K);
@@ -345,6 +362,7 @@ static void round_run(uint64_t seed, unsigned int threads)
 	mprotect(edge + SZ_4K, SZ_4K, PROT_NONE);
 	round_->edge = edge + SZ_4K;
 	round_setup(&r);
+	round_->end = vmm_now_ms() + ROUND_MS;
 	for (i = 0; i < 2; i++)
 		OK(-pthread_create(&run[i], NULL, runner, (void *)&round_->vcpu[2 * i]));
 	for (i = 0; i < threads; i++)

@@ -52,6 +52,13 @@ static const uint32_t msrs[] = {
 	0xc0010117, 0xc001011f, 0xc0010140, 0xc0011020, 0xc0011022, 0xc0011029, 0xc001102a,
 };
 
+/*
+ * At an exit with EFER.LME but neither CR0.PG nor CR4.PAE, QEMU's TCG forgets to give
+ * the host its CR0 back: guests are kept from getting there, by EFER or by CR4.
+ */
+#define MSR_EFER	0xc0000080
+#define CR4_PAE_BIT	5
+
 struct writer {
 	struct random *r;
 	uint8_t *at, *end;
@@ -161,6 +168,8 @@ static void put_msr(struct writer *w)
 
 	if (random_once_in(w->r, 4))
 		index += random_below(w->r, 64);
+	if (index == MSR_EFER && vmm_on_tcg())
+		index++;
 	put_load(w, 1, index);
 	if (random_once_in(w->r, 2))
 		put_load(w, 0, random_value(w->r));
@@ -175,6 +184,8 @@ static void put_control(struct writer *w)
 {
 	unsigned int reg = random_below(w->r, 9), bit = random_below(w->r, 32);
 
+	if (reg == 4 && bit == CR4_PAE_BIT && vmm_on_tcg())
+		bit++;
 	if (reg == 8 && w->wide)
 		put(w, 0x44);
 	put(w, 0x0f);

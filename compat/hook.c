@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hooks in functions of the host, by function tracing: the one way into them that
+ * userspace cannot switch off behind our back. Operations marked permanent refuse
+ * to start while tracing is disabled and make disabling it fail afterwards.
+ * Probes (kprobes) can be disarmed, and are skipped inside one another.
+ */
+#define pr_fmt(fmt) "kvm: " fmt
+
+#include <linux/string.h>
+#include "hook.h"
+
+#if defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && defined(CONFIG_FUNCTION_TRACER) && \
+	!defined(CONFIG_PREEMPT_RT)
+
+static int hook_place(struct hook *hook)
+{
+	char name[64];
+	int r;
+
+	/* Tracing takes the name apart. */
+	strscpy(name, hook->name, sizeof(name));
+	hook->ops = (struct ftrace_ops) { .func = hook->func, .flags = HOOK_FLAGS };
+	r = ftrace_set_filter(&hook->ops, (unsigned char *)name, strlen(name), 1);
+	if (r) {
+		pr_err("this kernel's %s() cannot be traced (error %d), and without it the host's changes to guest memory would go unseen: no VM can run here\n",
+		       hook->name, r);
+		return r;
+	}
+	r = register_ftrace_function(&hook->ops);
+	if (r) {
+		pr_err("tracing of %s() cannot be switched on (error %d), and without it the host's changes to guest memory would go unseen: set kernel.ftrace_enabled to 1 if it is 0, or boot again\n",
+		       hook->name, r);
+		ftrace_set_filter(&hook->ops, NULL, 0, 1);
+		return r;
+	}
+	hook->placed = true;
+	return 0;
+}
+
+void hooks_remove(struct hook *hooks, unsigned int n)
+{
+	while (n--) {
+		if (!hooks[n].placed)
+			continue;
+		unregister_ftrace_function(&hooks[n].ops);
+		/* Frees the filter, which the kernel keeps for another time. */
+		ftrace_set_filter(&hooks[n].ops, NULL, 0, 1);
+		hooks[n].placed = false;
+	}
+}
+
+int hooks_place(struct hook *hooks, unsigned int n)
+{
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < n; i++) {
+		r = hook_place(&hooks[i]);
+		if (r) {
+			hooks_remove(hooks, i);
+			return r;
+		}
+	}
+	return 0;
+}
+
+#else
+
+/* On a real-time kernel the hooks' callers may not wait for the lock they take. */
+int hooks_place(struct hook *hooks, unsigned int n)
+{
+	pr_err("this kernel has neither MMU notifiers nor function tracing that could stand in for them (CONFIG_DYNAMIC_FTRACE_WITH_REGS without PREEMPT_RT): guest memory could not follow the host's, so no VM can run here\n");
+	return -EOPNOTSUPP;
+}
+
+void hooks_remove(struct hook *hooks, unsigned int n)
+{
+}
+
+#endif
