@@ -199,6 +199,7 @@ struct kvm_vcpu {
 		struct mmu_table *table[5];
 		int count;
 	} mmu_cache;
+	gfn_t mmu_swapped_in;		/* [t] the latest page a fault had swapped in */
 
 	int pending_io;			/* [t] enum kvm_pending_io */
 	unsigned int bus_last;		/* [t] where bus.c's latest search ended */
