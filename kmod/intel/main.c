@@ -54,7 +54,6 @@ static struct kvm_vendor_ops vmx_ops __ro_after_init = {
 		.next_rip = true,
 		.tdp_levels = 4,
 	},
-	.exit_names = vmx_exit_names,
 
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,

@@ -189,7 +189,6 @@ void vmx_nmi_reblock(void);
 void vmx_fix_pending_debug(struct vmx_vcpu *vmx);
 
 /* --- exit.c */
-extern const struct kvm_exit_name vmx_exit_names[];
 void vmx_exit_facts(struct kvm_vcpu *vcpu, struct kvm_exit *exit);
 void vmx_host_event(struct kvm_vcpu *vcpu);
 
