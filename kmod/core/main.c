@@ -10,10 +10,18 @@
 #include <compat/mitigation.h>
 #include <compat/notifier.h>
 #include <compat/preempt.h>
+#include <kvm/debug.h>
 #include "core.h"
 
 DEFINE_MUTEX(vm_list_lock);	/* vm_list; taken last */
 LIST_HEAD(vm_list);
+
+#ifdef KVM_SWAP_FAULT
+int kvm_seeded_fault;
+EXPORT_SYMBOL_GPL(kvm_seeded_fault);
+module_param_named(seeded_fault, kvm_seeded_fault, int, 0644);
+MODULE_PARM_DESC(seeded_fault, "test builds: the fault to have, 0 for none");
+#endif
 
 static int __init kvm_init(void)
 {
