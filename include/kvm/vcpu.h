@@ -97,6 +97,8 @@ struct kvm_cpuid_set {
 	unsigned int nent;
 	/* Place of the first entry of a low leaf, .nent if there is none. */
 	u16 first[KVM_CPUID_RANGES][KVM_CPUID_DIRECT];
+	/* What the guest asked for latest; NULL: nothing that stays as it is. */
+	struct kvm_cpuid_entry2 *last;
 	struct kvm_cpuid_entry2 entries[];
 };
 
@@ -197,8 +199,10 @@ struct kvm_vcpu {
 		struct mmu_table *table[5];
 		int count;
 	} mmu_cache;
+	gfn_t mmu_swapped_in;		/* [t] the latest page a fault had swapped in */
 
 	int pending_io;			/* [t] enum kvm_pending_io */
+	unsigned int bus_last;		/* [t] where bus.c's latest search ended */
 	struct kvm_emulator *emul;	/* [o] decode buffer and string/MMIO progress */
 	int mp_state;			/* [t] KVM_MP_STATE_* */
 

@@ -56,10 +56,13 @@ void run_init(void)
 		rdmsrq(MSR_IA32_XSS, host_xss);
 }
 
-/* A guest that has not set CR4.OSXSAVE cannot tell what it runs with. */
+/*
+ * A guest that has not set CR4.OSXSAVE cannot tell what it runs with. No guest
+ * changes the bit without an exit, so the copy is right even while it is lazy.
+ */
 static bool vcpu_uses_xsave(const struct kvm_vcpu *vcpu)
 {
-	return !(vcpu->regs.avail & KVM_LAZY_CR4) || (vcpu->regs.cr4 & CR4_OSXSAVE);
+	return vcpu->regs.cr4 & CR4_OSXSAVE;
 }
 
 static bool vcpu_has_own_xstate(const struct kvm_vcpu *vcpu)
@@ -275,7 +278,8 @@ static bool vcpu_enter(struct kvm_vcpu *vcpu)
 		hardware_missing(vcpu->kvm);
 		return false;
 	}
-	x86_events_inject(vcpu);
+	if (unlikely(x86_events_to_inject(vcpu)))
+		x86_events_inject(vcpu);
 
 	local_irq_disable();
 	/* The barrier is one half of a pair, see flush.c. */
