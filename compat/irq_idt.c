@@ -28,9 +28,15 @@ noinstr void kvm_vmx_forward_irq(u8 vector)
 
 noinstr void kvm_vmx_forward_nmi(void)
 {
-#ifdef KVM_HAVE_NMI_KVM_VMX
+#if defined(KVM_HAVE_NMI_KVM_VMX)
 	kvm_call_idt_entry((unsigned long)asm_exc_nmi_kvm_vmx);
-#else
+#elif defined(KVM_HAVE_NMI_NOIST)
 	kvm_call_idt_entry((unsigned long)asm_exc_nmi_noist);
+#else
+	/*
+	 * The host's own gate, on its own stack. The CPU takes it for an exception of
+	 * software and does not block NMIs, but the exit has done that already.
+	 */
+	asm volatile("int $2");
 #endif
 }

@@ -101,6 +101,8 @@ enum kvm_l1d_mode kvm_mitigate_l1d_mode(void)
 }
 EXPORT_SYMBOL_GPL(kvm_mitigate_l1d_mode);
 
+#ifdef KVM_HAVE_L1D_IRQ_MARK
+
 bool kvm_l1d_irq_ran(void)
 {
 	bool ran = kvm_get_cpu_l1tf_flush_l1d();
@@ -108,6 +110,16 @@ bool kvm_l1d_irq_ran(void)
 	kvm_clear_cpu_l1tf_flush_l1d();
 	return ran;
 }
+
+#else
+
+/* Nobody knows. */
+bool kvm_l1d_irq_ran(void)
+{
+	return true;
+}
+
+#endif
 EXPORT_SYMBOL_GPL(kvm_l1d_irq_ran);
 
 void kvm_l1d_flush(void)

@@ -131,7 +131,13 @@ static void svm_cpu_disable(void)
 	wrmsrq(MSR_EFER, efer & ~EFER_SVME);
 }
 
-#ifdef KVM_HAVE_EMERGENCY_VIRT_CALLBACK
+/* Does the kernel leave the mode by itself in an emergency, without being asked? */
+#if !defined(KVM_HAVE_EMERGENCY_VIRT_CALLBACK) && \
+	(defined(KVM_HAVE_CRASH_VMCLEAR) || defined(KVM_HAVE_EMERGENCY_VMXOFF))
+#define VIRT_KERNEL_LEAVES
+#endif
+
+#ifndef VIRT_KERNEL_LEAVES
 
 static void virt_stgi(void)
 {
@@ -165,6 +171,10 @@ static void virt_emergency(void)
 	svm_cpu_disable();
 }
 
+#endif
+
+#if defined(KVM_HAVE_EMERGENCY_VIRT_CALLBACK)
+
 static int emergency_register(void)
 {
 	cpu_emergency_register_virt_callback(virt_emergency);
@@ -176,7 +186,7 @@ static void emergency_unregister(void)
 	cpu_emergency_unregister_virt_callback(virt_emergency);
 }
 
-#else
+#elif defined(KVM_HAVE_CRASH_VMCLEAR)
 
 /*
  * This kernel leaves VMX operation and clears EFER.SVME itself; before that, in a
@@ -205,6 +215,30 @@ static void emergency_unregister(void)
 		return;
 	RCU_INIT_POINTER(crash_vmclear_loaded_vmcss, NULL);
 	synchronize_rcu();
+}
+
+#elif defined(VIRT_KERNEL_LEAVES)
+
+/* No crash kernel can be started, so nobody has a use for what VMCLEAR writes back. */
+static int emergency_register(void)
+{
+	return 0;
+}
+
+static void emergency_unregister(void)
+{
+}
+
+#else
+
+static int emergency_register(void)
+{
+	return emergency_hook_add(virt_emergency);
+}
+
+static void emergency_unregister(void)
+{
+	emergency_hook_del();
 }
 
 #endif

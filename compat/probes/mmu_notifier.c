@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* CONFIG_MMU_NOTIFIER can be off, then the kernel does not tell of its unmaps. */
+/*
+ * CONFIG_MMU_NOTIFIER can be off, then the kernel does not tell of its unmaps.
+ * Exports: mmu_notifier_register
+ */
 #include <linux/mmu_notifier.h>
 
 #ifndef CONFIG_MMU_NOTIFIER

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The thread's FS and GS bases as user code left them. Since 5.9.
- * Needed: current_save_fsgs() in <asm/processor.h>
+ * Where the thread's FS and GS are while it does not run.
+ * Needed: fsbase, gsbase, fsindex and gsindex in struct thread_struct
  */
 #include <linux/sched.h>
 #include <asm/processor.h>
@@ -9,6 +9,7 @@
 unsigned long probe(void);
 unsigned long probe(void)
 {
-	current_save_fsgs();
-	return current->thread.fsbase;
+	struct thread_struct *thread = &current->thread;
+
+	return thread->fsbase + thread->gsbase + thread->fsindex + thread->gsindex;
 }

@@ -25,11 +25,25 @@
 #include <linux/sched.h>
 #include <linux/vtime.h>
 #include "config.h"
-#ifdef KVM_HAVE_ENTRY_VIRT_H
+#if defined(KVM_HAVE_ENTRY_VIRT_H)
 #include <linux/entry-virt.h>
-#else
+#elif defined(KVM_HAVE_XFER_WORK_VCPU)
 #include <linux/entry-kvm.h>
 #endif
+
+#if defined(KVM_HAVE_XFER_WORK_VOID) || defined(KVM_HAVE_XFER_WORK_VCPU)
+#define KVM_HAVE_XFER_WORK
+#endif
+
+#ifdef _TIF_NOTIFY_SIGNAL
+#define KVM_TIF_NOTIFY_SIGNAL	_TIF_NOTIFY_SIGNAL
+#else
+#define KVM_TIF_NOTIFY_SIGNAL	0
+#endif
+
+/* What the kernel without a function for it has to see before an entry. */
+#define KVM_GUEST_WORK	(_TIF_NEED_RESCHED | _TIF_SIGPENDING |	\
+			 KVM_TIF_NOTIFY_SIGNAL | _TIF_NOTIFY_RESUME)
 
 /**
  * kvm_guest_work_pending() - does the host want this thread before the guest does?
@@ -39,21 +53,44 @@
  */
 static __always_inline bool kvm_guest_work_pending(void)
 {
+#ifdef KVM_HAVE_XFER_WORK
 #if defined(KVM_HAVE_XFER_PREPARE) || defined(KVM_HAVE_ENTRY_VIRT_H)
 	if (irqs_disabled())
 		xfer_to_guest_mode_prepare();
 #endif
 	return __xfer_to_guest_mode_work_pending();
+#else
+#ifdef KVM_HAVE_RCU_NOCB_FLUSH
+	if (irqs_disabled())
+		rcu_nocb_flush_deferred_wakeup();
+#endif
+	return READ_ONCE(current_thread_info()->flags) & KVM_GUEST_WORK;
+#endif
 }
 
 /**
  * kvm_guest_work_handle() - do what kvm_guest_work_pending() saw
  *
  * Context: the vcpu's thread, preemptible, IRQs on; sleeps. No lock may be held
- * that a reschedule would keep others waiting for (SRCU is fine).
- * Return: 0 (look again), or -EINTR: a signal is pending, leave to userspace.
+ * that a reschedule would keep others waiting for (SRCU is fine). @masked: KVM_RUN
+ * has put a signal mask in place, the thread's own is in ->real_blocked.
+ * Return: 0 (look again), -EINTR: a signal is pending, leave to userspace, or
+ * -ERESTARTNOHAND: leave the system call, which will be made again.
  */
-int kvm_guest_work_handle(void);
+int kvm_guest_work_handle(bool masked);
+
+/*
+ * The last thing in the system call, after signal masks are back: what KVM_RUN
+ * answers when its loop ended with @ret.
+ */
+#ifdef KVM_HAVE_XFER_WORK
+static inline int kvm_guest_work_result(int ret, bool masked)
+{
+	return ret;
+}
+#else
+int kvm_guest_work_result(int ret, bool masked);
+#endif
 
 /* Jiffy in which RCU was last told that this CPU entered a guest. */
 DECLARE_PER_CPU(unsigned long, kvm_rcu_noted);

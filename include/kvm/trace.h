@@ -11,13 +11,36 @@
 
 #include <linux/tracepoint.h>
 #include <asm/pvclock-abi.h>
+#include <uapi/asm/svm.h>
+#include <uapi/asm/vmx.h>
 #include <kvm/vendor.h>
 #include <kvm/x86.h>
 
-/* The vendor's name for exit @reason of instruction set @isa. Any context. */
-const char *trace_exit_name(u32 isa, u32 reason);
-/* The name of a KVM_EXIT_* of kvm_run. */
-const char *trace_run_name(u32 reason);
+/*
+ * Names are tables in the print formats, not functions: tools that read the raw
+ * buffer print by the format alone, and no name can vanish with a vendor module.
+ */
+TRACE_DEFINE_ENUM(KVM_ISA_VMX);
+
+#define trace_exit_name(isa, reason)					\
+	((isa) == KVM_ISA_VMX ?						\
+	 __print_symbolic((reason) & 0xffff, VMX_EXIT_REASONS) :	\
+	 __print_symbolic(reason, SVM_EXIT_REASONS))
+
+#define trace_run_name(reason)						\
+	__print_symbolic(reason,					\
+			 { KVM_EXIT_UNKNOWN, "unknown" },		\
+			 { KVM_EXIT_EXCEPTION, "exception" },		\
+			 { KVM_EXIT_IO, "io" },				\
+			 { KVM_EXIT_HYPERCALL, "hypercall" },		\
+			 { KVM_EXIT_DEBUG, "debug" },			\
+			 { KVM_EXIT_HLT, "hlt" },			\
+			 { KVM_EXIT_MMIO, "mmio" },			\
+			 { KVM_EXIT_IRQ_WINDOW_OPEN, "irq-window-open" }, \
+			 { KVM_EXIT_SHUTDOWN, "shutdown" },		\
+			 { KVM_EXIT_FAIL_ENTRY, "fail-entry" },		\
+			 { KVM_EXIT_INTR, "intr" },			\
+			 { KVM_EXIT_INTERNAL_ERROR, "internal-error" })
 
 TRACE_EVENT(kvm_entry,
 	TP_PROTO(struct kvm_vcpu *vcpu),

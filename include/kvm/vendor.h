@@ -34,11 +34,6 @@ enum kvm_shadow {
 /* x86 segment register numbers: the order of ModRM's reg field, then TR, LDTR. */
 enum kvm_seg { KVM_ES, KVM_CS, KVM_SS, KVM_DS, KVM_FS, KVM_GS, KVM_TR, KVM_LDTR };
 
-struct kvm_exit_name {
-	u32 reason;
-	const char *name;
-};
-
 /* What a vendor can do; constant after registration. */
 struct kvm_vendor_caps {
 	bool next_rip;		/* exits say how long the instruction was */
@@ -66,7 +61,6 @@ struct kvm_vendor_ops {
 	u32 isa;			/* enum kvm_isa */
 	struct kvm_vendor_caps caps;
 	const struct kvm_mmu_format *format;
-	const struct kvm_exit_name *exit_names;	/* ends with .name = NULL */
 
 	/* This CPU's virtualization on/off. [I] 0, -EBUSY, -EIO. */
 	int (*cpu_enable)(void);
@@ -83,6 +77,11 @@ struct kvm_vendor_ops {
 
 	void (*vcpu_load)(struct kvm_vcpu *vcpu, int cpu);		/* [P] */
 	void (*vcpu_put)(struct kvm_vcpu *vcpu);	/* [P] restores all host state */
+	/*
+	 * After vcpu_put(): leave nothing on this CPU that vcpu_load() on another would
+	 * have to wait for. NULL: it never does. [I], under the run queue's lock
+	 */
+	void (*vcpu_leave)(struct kvm_vcpu *vcpu);
 	/* Load what stays in the CPU across exits (guest MSRs). [P], once per load */
 	void (*switch_to_guest)(struct kvm_vcpu *vcpu);
 

@@ -156,7 +156,6 @@ static struct kvm_vendor_ops svm_ops __ro_after_init = {
 	.name = "SVM",
 	.isa = KVM_ISA_SVM,
 	.format = &svm_format,
-	.exit_names = svm_exit_names,
 
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,

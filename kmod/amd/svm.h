@@ -157,9 +157,6 @@ void svm_step_after_exit(struct svm_vcpu *svm);
 bool svm_step_done(struct svm_vcpu *svm);
 void svm_event_taken(struct svm_vcpu *svm, struct kvm_exit *exit);
 
-/* --- exit_names.c */
-extern const struct kvm_exit_name svm_exit_names[];
-
 /* --- exit.c */
 void svm_exit_facts(struct kvm_vcpu *vcpu, struct kvm_exit *exit);
 

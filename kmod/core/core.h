@@ -83,7 +83,4 @@ void stats_vcpu_create(struct kvm_vcpu *vcpu);
 /* stats_fd.c: KVM_GET_STATS_FD; @vcpu NULL: the VM's. A file descriptor or a negative errno. */
 int stats_fd(struct kvm *kvm, struct kvm_vcpu *vcpu);
 
-/* trace.c: keep the vendor's exit names for readers of the trace buffer. */
-void trace_exit_names_set(u32 isa, const struct kvm_exit_name *names);
-
 #endif

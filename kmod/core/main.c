@@ -10,10 +10,18 @@
 #include <compat/mitigation.h>
 #include <compat/notifier.h>
 #include <compat/preempt.h>
+#include <kvm/debug.h>
 #include "core.h"
 
 DEFINE_MUTEX(vm_list_lock);	/* vm_list; taken last */
 LIST_HEAD(vm_list);
+
+#ifdef KVM_SWAP_FAULT
+int kvm_seeded_fault;
+EXPORT_SYMBOL_GPL(kvm_seeded_fault);
+module_param_named(seeded_fault, kvm_seeded_fault, int, 0644);
+MODULE_PARM_DESC(seeded_fault, "test builds: the fault to have, 0 for none");
+#endif
 
 static int __init kvm_init(void)
 {
@@ -31,10 +39,14 @@ static int __init kvm_init(void)
 	r = kvm_notifier_init();
 	if (r)
 		goto err_strict;
-	preempt_notifier_inc();
+	r = kvm_preempt_init();
+	if (r)
+		goto err_notifier;
 	stats_init();
 	return 0;
 
+err_notifier:
+	kvm_notifier_exit();
 err_strict:
 	strict_destroy();
 err_flush:
@@ -48,7 +60,7 @@ err_mitigation:
 static void __exit kvm_exit(void)
 {
 	stats_exit();
-	preempt_notifier_dec();
+	kvm_preempt_exit();
 	kvm_notifier_exit();
 	mmu_module_exit();
 	strict_destroy();

@@ -88,10 +88,9 @@ static void vcpu_xstate_to_host(const struct kvm_vcpu *vcpu)
 static void vcpu_cpu_load(struct kvm_vcpu *vcpu, int cpu)
 {
 	WRITE_ONCE(vcpu->cpu, cpu);
-	if (unlikely(!hardware_here())) {
-		hardware_missing(vcpu->kvm);
+	/* Whoever called us sees it too, and hardware_missing() where it may be called. */
+	if (unlikely(!hardware_here()))
 		return;
-	}
 	kvm_vendor->vcpu_load(vcpu, cpu);
 	/* What an earlier stay here left in the TLB has missed flushes since. */
 	if (vcpu->last_cpu != cpu && !KVM_SEEDED_FAULT(14))
@@ -110,7 +109,11 @@ static void vcpu_cpu_put(struct kvm_vcpu *vcpu)
 
 static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
 {
-	vcpu_cpu_load(container_of(notifier, struct kvm_vcpu, preempt), cpu);
+	struct kvm_vcpu *vcpu = container_of(notifier, struct kvm_vcpu, preempt);
+
+	vcpu_cpu_load(vcpu, cpu);
+	if (!KVM_PREEMPT_IN_ATOMIC && unlikely(!hardware_here()))
+		hardware_missing(vcpu->kvm);
 }
 
 static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
@@ -119,6 +122,8 @@ static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct
 
 	steal_sched_out(vcpu);
 	vcpu_cpu_put(vcpu);
+	if (KVM_PREEMPT_IN_ATOMIC && kvm_vendor->vcpu_leave && likely(hardware_here()))
+		kvm_vendor->vcpu_leave(vcpu);
 }
 
 static struct preempt_ops vcpu_preempt_ops = {
@@ -144,6 +149,8 @@ void vcpu_load(struct kvm_vcpu *vcpu)
 	preempt_disable();
 	preempt_notifier_register(&vcpu->preempt);
 	vcpu_cpu_load(vcpu, smp_processor_id());
+	if (unlikely(!hardware_here()))
+		hardware_missing(vcpu->kvm);
 	vcpu->loaded = true;
 	preempt_enable();
 }
@@ -265,6 +272,7 @@ static bool vcpu_enter(struct kvm_vcpu *vcpu)
 	preempt_disable();
 	if (unlikely(!vcpu->guest_switched) && !vcpu_switch_to_guest(vcpu)) {
 		preempt_enable();
+		hardware_missing(vcpu->kvm);
 		return false;
 	}
 	x86_events_inject(vcpu);
@@ -305,10 +313,14 @@ static int vcpu_before_entry(struct kvm_vcpu *vcpu)
 		if (r < KVM_RESUME)
 			return r;
 	}
-	if (kvm_guest_work_pending() && kvm_guest_work_handle()) {
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
-		vcpu->stat.signal_exits++;
-		return -EINTR;
+	if (kvm_guest_work_pending()) {
+		int left = kvm_guest_work_handle(vcpu->sigset_active);
+
+		if (left) {
+			vcpu->run->exit_reason = KVM_EXIT_INTR;
+			vcpu->stat.signal_exits++;
+			return left;
+		}
 	}
 	return r;
 }
@@ -437,5 +449,5 @@ int vcpu_run(struct kvm_vcpu *vcpu)
 	vcpu_signals_leave(vcpu);
 	vcpu_put(vcpu);
 	trace_kvm_userspace_exit(READ_ONCE(run->exit_reason), r);
-	return r;
+	return kvm_guest_work_result(r, vcpu->sigset_active);
 }

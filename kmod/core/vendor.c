@@ -55,7 +55,6 @@ static int vendor_start(void)
 	if (r)
 		goto err_cache;
 	run_init();
-	trace_exit_names_set(kvm_vendor->isa, kvm_vendor->exit_names);
 	r = kvmdev_register();
 	if (r)
 		goto err_hardware;

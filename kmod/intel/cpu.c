@@ -60,6 +60,14 @@ void vmx_vmcs_release(struct vmx_vcpu *vmx)
 		smp_call_function_single(cpu, vmcs_clear_ipi, vmx, 1);
 }
 
+void vmx_vcpu_leave(struct kvm_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (vmx->vmcs_cpu == smp_processor_id())
+		vmcs_clear(vmx);
+}
+
 static noinline void vmcs_load(struct vmx_vcpu *vmx, int cpu, bool moved)
 {
 	unsigned long flags;

@@ -41,12 +41,6 @@
 #define DB_QUAL_CAUSES		(DR_TRAP_BITS | DR_STEP | BIT(13))
 #define DR6_ALWAYS_SET		0xffff0ff0U
 
-/* The names that tools know from the trace points. */
-const struct kvm_exit_name vmx_exit_names[] = {
-	VMX_EXIT_REASONS,
-	{ 0, NULL }
-};
-
 /*
  * What a reason means by itself; kinds with more to tell are in exit_details().
  * Reasons without an entry are of controls that are off. For an instruction the

@@ -54,7 +54,6 @@ static struct kvm_vendor_ops vmx_ops __ro_after_init = {
 		.next_rip = true,
 		.tdp_levels = 4,
 	},
-	.exit_names = vmx_exit_names,
 
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
@@ -65,6 +64,7 @@ static struct kvm_vendor_ops vmx_ops __ro_after_init = {
 	.vcpu_update = vmx_vcpu_update,
 	.vcpu_load = vmx_vcpu_load,
 	.vcpu_put = vmx_vcpu_put,
+	.vcpu_leave = vmx_vcpu_leave,
 	.switch_to_guest = vmx_switch_to_guest,
 	.enter = vmx_enter,
 	.host_event = vmx_host_event,

@@ -142,6 +142,7 @@ void vmx_host_init(void);		/* constants of this kernel */
 void vmx_host_fields(void);		/* host fields that never change. VMCS current */
 void vmx_vcpu_load(struct kvm_vcpu *vcpu, int cpu);
 void vmx_vcpu_put(struct kvm_vcpu *vcpu);
+void vmx_vcpu_leave(struct kvm_vcpu *vcpu);
 void vmx_switch_to_guest(struct kvm_vcpu *vcpu);
 /* The guest's EFER or one of its SYSCALL MSRs has changed. loaded */
 void vmx_syscall_changed(struct vmx_vcpu *vmx);
@@ -188,7 +189,6 @@ void vmx_nmi_reblock(void);
 void vmx_fix_pending_debug(struct vmx_vcpu *vmx);
 
 /* --- exit.c */
-extern const struct kvm_exit_name vmx_exit_names[];
 void vmx_exit_facts(struct kvm_vcpu *vcpu, struct kvm_exit *exit);
 void vmx_host_event(struct kvm_vcpu *vcpu);
 

@@ -7,6 +7,7 @@
  * lets the host change anything, so it either comes later and finds the spte,
  * or has announced its range before the entry was read here.
  */
+#include <linux/delay.h>
 #include <linux/hugetlb.h>
 #include <linux/mem_encrypt.h>
 #include <linux/sched/signal.h>
@@ -358,9 +359,25 @@ static int fault_map(struct fault *f)
 	return FAULT_DONE;
 }
 
+/* A seeded fault: the host's entry is read long before the lock is taken. */
+static bool fault_look_early(struct fault *f)
+{
+	int r;
+
+	if (!KVM_SEEDED_FAULT(44))
+		return false;
+	local_irq_disable();
+	r = fault_look(f);
+	local_irq_enable();
+	if (!r)
+		msleep(1);
+	return !r;
+}
+
 static int fault_install(struct fault *f)
 {
 	struct kvm_mmu *mmu = &f->kvm->mmu;
+	bool looked = fault_look_early(f);
 	int r;
 
 	mmu_batch_init(&f->batch, f->kvm);
@@ -372,7 +389,7 @@ static int fault_install(struct fault *f)
 		r = FAULT_BUSY;
 	} else {
 		local_irq_disable();
-		r = fault_look(f);
+		r = looked ? 0 : fault_look(f);
 		if (!r)
 			r = fault_map(f);
 		local_irq_enable();

@@ -58,8 +58,21 @@ bool host_page_dirty(u64 entry)
 	return pfn_valid(hfn) && PageDirty(pfn_to_page(hfn));
 }
 
+/*
+ * A seeded fault: a PROT_NONE entry looks as before it became one. Its frame is
+ * stored inverted, and it has the Global bit instead of the Present bit.
+ */
+static u64 host_entry_unprotected(u64 entry)
+{
+	if ((entry & (_PAGE_PRESENT | _PAGE_PROTNONE)) != _PAGE_PROTNONE)
+		return entry;
+	return (entry ^ PTE_PFN_MASK) | _PAGE_PRESENT | _PAGE_USER | _PAGE_RW;
+}
+
 static bool host_leaf_set(struct host_leaf *leaf, u64 *entryp, u64 entry, int level, hva_t hva)
 {
+	if (KVM_SEEDED_FAULT(45) && level == SPTE_LEVEL_4K)
+		entry = host_entry_unprotected(entry);
 	if (!host_entry_usable(entry))
 		return false;
 	leaf->entryp = entryp;

@@ -233,6 +233,8 @@ static inline bool host_entry_usable(u64 entry)
  */
 static inline bool host_entry_writable(u64 entry)
 {
+	if (KVM_SEEDED_FAULT(46))
+		return entry & _PAGE_RW;
 	return (entry & (_PAGE_RW | _PAGE_DIRTY)) == (_PAGE_RW | _PAGE_DIRTY);
 }
 

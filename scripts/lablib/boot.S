@@ -131,7 +131,17 @@ protected:
 	movw	%ax, %ds
 	movw	%ax, %es
 	movw	%ax, %ss
-	movl	$START_INFO, %ebx
+	/*
+	 * VMX on and locked, as firmware leaves it and Bochs' does not: a kernel
+	 * built without KVM would lock it off (SDM: IA32_FEATURE_CONTROL).
+	 */
+	movl	$0x3a, %ecx
+	rdmsr
+	testb	$1, %al
+	jnz	1f
+	orb	$5, %al
+	wrmsr
+1:	movl	$START_INFO, %ebx
 	jmp	*TABLE
 
 	.balign	8

@@ -8,7 +8,7 @@ import hashlib
 import pathlib
 import shutil
 
-from . import cpio, initramfs, util
+from . import cpio, initramfs, kernels, suites, util
 
 SOURCE = util.REPO / "tests" / "qemu"
 MODULES = ["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net",
@@ -79,7 +79,12 @@ def program(folder):
 
 
 def image(kernel):
-	"""The disk for a kernel as guest, made on first use; its path."""
+	"""The disk for a kernel as guest, made on first use; its path.
+
+	For a kernel that was built from source it is its suite's stock one.
+	"""
+	if kernel.variant:
+		kernel = kernels.resolve(suites.stock_of(kernel.name))
 	folder = util.cache() / "qemu"
 	folder.mkdir(exist_ok=True)
 	path = folder / ("guest-%s-%s.img" % (kernel.release, key_of(kernel)))

@@ -51,7 +51,8 @@ VARIANTS = {
 			     "base", "kvm", "debug", "kcsan"),
 	"5.10-bare": plain("bullseye", "linux-source-5.10", "base", "bare"),
 	"6.1-bare": plain("bookworm", "linux-source-6.1", "base", "bare"),
-	"6.12-bare": plain("trixie", "linux-source-6.12", "base", "bare"),
+	"6.12-bare": plain("trixie", "linux-source-6.12", "base", "bare",
+			   "modern"),
 	"6.1-bare-debug": checked("bookworm", "linux-source-6.1",
 				  "base", "bare", "debug", "kasan"),
 }
@@ -62,6 +63,12 @@ NAMES = tuple(KERNELS) + tuple(VARIANTS)
 def suite_of(name):
 	return (VARIANTS[name].suite if name in VARIANTS
 		else KERNELS[name][0])
+
+
+def stock_of(name):
+	"""The stock kernel of the suite that a kernel comes from."""
+	return next(stock for stock, (suite, _) in KERNELS.items()
+		    if suite == suite_of(name))
 
 
 FLAVOURS = ("cloud", "amd64", "rt")

@@ -7,6 +7,8 @@
 #define _GNU_SOURCE
 #include "vmm.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -436,6 +438,75 @@ TEST(formats, "tracepoints have the fields that tools read")
 	}
 }
 
+/*
+ * The first function in a print format that a reader of raw buffers cannot know,
+ * copied to @name; what is in quotes is text.
+ */
+static bool format_call(const char *at, char *name, size_t size)
+{
+	static const char known[] = " sizeof __print_symbolic __print_flags __print_hex "
+				    "__print_hex_str __print_array __get_str "
+				    "__get_dynamic_array __get_dynamic_array_len ";
+	const char *word = NULL;
+	bool quoted = false;
+	char wanted[64];
+
+	for (; *at; at++) {
+		if (*at == '"')
+			quoted = !quoted;
+		if (quoted)
+			continue;
+		if (isalnum(*at) || *at == '_') {
+			if (!word)
+				word = at;
+			continue;
+		}
+		if (word && *at == '(') {
+			snprintf(name, size, "%.*s", (int)(at - word), word);
+			snprintf(wanted, sizeof(wanted), " %s ", name);
+			if (!strstr(known, wanted))
+				return true;
+		}
+		word = NULL;
+	}
+	return false;
+}
+
+TEST(print_formats, "tools can print tracepoints by their formats alone")
+{
+	char path[PATH_MAX], name[40], *line = NULL;
+	struct dirent *event;
+	size_t space = 0;
+	unsigned int n = 0;
+	FILE *file;
+	DIR *dir;
+
+	need_tracing();
+	dir = opendir(TRACING "/events/kvm");
+	CHECK(dir);
+	while ((event = readdir(dir))) {
+		snprintf(path, sizeof(path), TRACING "/events/kvm/%s/format",
+			 event->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		while (getline(&line, &space, file) > 0) {
+			if (strncmp(line, "print fmt: ", 11))
+				continue;
+			n++;
+			if (!format_call(line, name, sizeof(name)))
+				continue;
+			CHECKF(!own_modules(), "%s calls %s()", event->d_name,
+			       name);
+			tap_diag("%s calls %s() here", event->d_name, name);
+		}
+		fclose(file);
+	}
+	free(line);
+	closedir(dir);
+	CHECKF(n >= 12, "only %u formats", n);
+}
+
 /* Records @event where @filter holds, in a buffer of this test's own. */
 static void trace_begin(const char *event, const char *filter, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -560,6 +631,21 @@ static bool hurry_khugepaged(void)
 	       !write_text(KHUGEPAGED "pages_to_scan", "65536");
 }
 
+/* Without MMU notifiers khugepaged looks at the host's table and asks nobody. */
+static bool khugepaged_asks(void)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "r");
+	bool found = false;
+	char line[512];
+
+	if (!symbols)
+		return true;
+	while (!found && fgets(line, sizeof(line), symbols))
+		found = strstr(line, " __mmu_notifier_test_young");
+	fclose(symbols);
+	return found;
+}
+
 TEST(trace_test_age, "a look at whether memory is in use is traced")
 {
 	struct vmm_vcpu *vcpu;
@@ -570,6 +656,8 @@ TEST(trace_test_age, "a look at whether memory is in use is traced")
 	need_event("kvm_test_age_hva");
 	if (!hurry_khugepaged())
 		SKIP("no khugepaged");
+	if (!khugepaged_asks())
+		SKIP("this kernel's khugepaged asks nobody");
 	hva = region(SZ_2M, MADV_NOHUGEPAGE);
 	vcpu = vmm_boot(SZ_1M, VMM_LONG, halt);
 	vmm_slot(vcpu->vm, 1, 0, GPA, SZ_2M, hva);

@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The cases, each a function: starts a guest, looks at what it did. A line
-# "#: name" before a function says it is a case; see host.sh for the words used.
+# "#: name" before a function says it is a case, one behind it how many seconds it
+# may take; see host.sh for the words used.
 # shellcheck shell=sh disable=SC2034,SC2154
 
 guest=/guest
 quiet="console=ttyS0 quiet panic=-1"
 
+# Debian's QEMU 11.1 and its SeaBIOS leave zeros where a microvm's DSDT should be,
+# under TCG as well: its guest does without ACPI and cannot switch off. It starts
+# again instead, which ends QEMU too.
+without_acpi() {
+	case $1:$(cat $root/payload/qemu-version) in
+	microvm:1:11.*) return 0 ;;
+	esac
+	return 1
+}
+
 # What each machine type needs to boot the stock kernel from -kernel.
 kernel_words() {
 	case $1 in
 	microvm)
-		echo "-M microvm,acpi=on,rtc=on,pcie=off -kernel $guest/vmlinux"
+		acpi=on
+		! without_acpi microvm || acpi=off
+		echo "-M microvm,acpi=$acpi,rtc=on,pcie=off -kernel $guest/vmlinux"
 		;;
 	*)
 		echo "-M $1 -kernel $guest/bzImage"
@@ -23,9 +36,15 @@ linux() {
 	machine=$1
 	jobs=$2
 	shift 2
+	restart=
+	if without_acpi "$machine"; then
+		jobs=$jobs,reboot
+		# A keyboard controller that is not there is asked for minutes.
+		restart="reboot=triple "
+	fi
 	# shellcheck disable=SC2046
 	qemu $(kernel_words "$machine") -initrd $guest/initramfs -m 256 \
-		-no-reboot -append "$quiet do=$jobs" "$@"
+		-no-reboot -append "$quiet ${restart}do=$jobs" "$@"
 }
 
 check_report() {
@@ -294,39 +313,35 @@ case_cpu_host() {
 		expect serial "load: dwords 16777216 verified, 0 bad"
 }
 
-# The installer's first menu is on the console, which is the serial line.
-#: installer-menu
+# The installer's first menu is on the console, which is the serial line. With
+# less memory it would complain of that instead.
+#: installer-menu 600
 case_installer_menu() {
-	limit=600
-	deadline=$((begin + limit * scale))
-	qemu -M q35 -m 512 -kernel /payload/installer-linux \
+	qemu -M q35 -m 1024 -kernel /payload/installer-linux \
 		-initrd /payload/installer-initrd.gz \
 		-append "console=ttyS0 quiet TERM=linux"
 	await serial "Select a language"
 }
 
-# One pass over 64 MiB: memtest86+ counts passes on its screen, which is
-# mirrored to the serial line.
-#: memtest
+# One pass over 64 MiB: memtest86+ counts passes and errors on its screen, which
+# is mirrored to the serial line.
+#: memtest 900
 case_memtest() {
-	limit=900
-	deadline=$((begin + limit * scale))
 	qemu -M pc -m 64 -nic none -kernel /payload/memtest.bin \
 		-append "console=ttyS0,115200 nosmp nobench"
-	await serial "Pass"
+	await serial "Pass: *[1-9][0-9]* *Errors: [0-9]" &&
+		expect serial "Pass: *[1-9][0-9]* *Errors: 0 "
 }
 
 # OVMF without a disk or network goes to its shell. The last case: QEMU TCG, up to
 # 11.1 at least, aborts when a guest writes CR8 while a virtual interrupt waits, as
 # OVMF does at the end of each interrupt. The stock AMD module cannot avoid that.
-#: ovmf-shell
+#: ovmf-shell 480
 case_ovmf_shell() {
 	if [ "$LAB_VENDOR" = amd ] && [ ! -e /sys/module/kvm/version ]; then
 		echo "it ends the emulator under the stock module" >$work/skip
 		return
 	fi
-	limit=480
-	deadline=$((begin + limit * scale))
 	code=/usr/share/OVMF/OVMF_CODE_4M.fd
 	variables=/usr/share/OVMF/OVMF_VARS_4M.fd
 	if [ ! -e $root$code ]; then

@@ -107,7 +107,8 @@ run_case() {
 	number=$((number + 1))
 	rm -rf $work
 	mkdir -p $work
-	limit=240
+	limit=$(sed -n "s/^#: $name //p" /lab/cases.sh)
+	limit=${limit:-$QEMU_LIMIT}
 	accel=kvm${QEMU_IRQCHIP:+,kernel-irqchip=$QEMU_IRQCHIP}
 	helper=
 	pid=

@@ -11,7 +11,7 @@ EXPORT_PER_CPU_SYMBOL_GPL(kvm_rcu_noted);
 
 #ifdef KVM_HAVE_XFER_WORK_VOID
 
-int kvm_guest_work_handle(void)
+int kvm_guest_work_handle(bool masked)
 {
 	return xfer_to_guest_mode_handle_work();
 }
@@ -34,7 +34,7 @@ static void *dummy_vcpu[DUMMY_WORDS] = {
 	[0 ... DUMMY_WORDS - 1] = &dummy_run,
 };
 
-int kvm_guest_work_handle(void)
+int kvm_guest_work_handle(bool masked)
 {
 	return xfer_to_guest_mode_handle_work((struct kvm_vcpu *)dummy_vcpu);
 }
