@@ -13,7 +13,7 @@
 /* A place of a device's, which is asked while .dev is there. */
 struct kvm_bus_entry {
 	u64 base;
-	struct kvm_io_device *dev;	/* NULL: taken away, and there was no memory for a new table */
+	struct kvm_io_device *dev;	/* NULL: taken away, without memory for a new table */
 };
 
 /* Freed after an RCU grace period. Constant once published, but for devices that go. */

@@ -98,7 +98,7 @@ void steal_update(struct kvm_vcpu *vcpu)
 	/* A version left odd is garbage, or an update another host was stopped in. */
 	info.version = (info.version + 1) | 1;
 	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
-		    sizeof(info.version));
+		       sizeof(info.version));
 	/* Odd, then the time, then even: the guest reads in the other order. */
 	smp_wmb();
 	/* Another thread of the VMM may have been here last. */
@@ -106,12 +106,12 @@ void steal_update(struct kvm_vcpu *vcpu)
 		info.steal += run_delay - vcpu->pv.run_delay;
 	vcpu->pv.run_delay = run_delay;
 	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, steal), &info.steal,
-		    sizeof(info.steal));
+		       sizeof(info.steal));
 	/* As above. */
 	smp_wmb();
 	info.version++;
 	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
-		    sizeof(info.version));
+		       sizeof(info.version));
 }
 
 /* One byte of guest memory, if it can be had without waiting. Any context. */
