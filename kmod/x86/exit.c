@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <asm/traps.h>
 #include <asm/tsc.h>
+#include <compat/uapi.h>
 #include <kvm/mmu.h>
 #include <kvm/paravirt.h>
 #include <kvm/trace.h>
