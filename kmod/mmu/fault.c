@@ -370,7 +370,7 @@ static bool fault_look_early(struct fault *f)
 	r = fault_look(f);
 	local_irq_enable();
 	if (!r)
-		msleep(1);
+		usleep_range(1000, 2000);
 	return !r;
 }
 
