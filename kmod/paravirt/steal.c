@@ -50,6 +50,14 @@ int steal_set_msr(struct kvm_vcpu *vcpu, u64 val)
 	return 0;
 }
 
+static void steal_flush(struct kvm_vcpu *vcpu)
+{
+	preempt_disable();
+	vcpu->tlb_gen = 0;	/* no generation: the next entry flushes */
+	preempt_enable();
+	vcpu->stat.tlb_flush++;
+}
+
 /*
  * The vcpu is back. False: no RAM there. Others set KVM_VCPU_FLUSH_TLB with a locked
  * instruction as long as they see it away, so taking it must be one step as well.
@@ -67,12 +75,8 @@ static bool steal_come_back(struct kvm_vcpu *vcpu, gpa_t gpa)
 	if (ret)
 		return false;
 	trace_kvm_pv_tlb_flush(vcpu->id, word & KVM_VCPU_FLUSH_TLB);
-	if (word & KVM_VCPU_FLUSH_TLB) {
-		preempt_disable();
-		vcpu->tlb_gen = 0;	/* no generation: the next entry flushes */
-		preempt_enable();
-		vcpu->stat.tlb_flush++;
-	}
+	if (word & KVM_VCPU_FLUSH_TLB)
+		steal_flush(vcpu);
 	return true;
 }
 
@@ -90,8 +94,12 @@ void steal_update(struct kvm_vcpu *vcpu)
 
 	if (!(vcpu->pv.steal & STEAL_ENABLE))
 		return;
-	if (!steal_come_back(vcpu, gpa + offsetof(struct kvm_steal_time, preempted)))
+	if (!steal_come_back(vcpu, gpa + offsetof(struct kvm_steal_time, preempted))) {
+		/* Whether a flush was asked for meanwhile cannot be known. */
+		if (vcpu->pv.steal_away)
+			steal_flush(vcpu);
 		return;
+	}
 	vcpu->pv.steal_away = false;
 	if (paravirt_read(vcpu, gpa, &info, sizeof(info)))
 		return;
