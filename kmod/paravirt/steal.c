@@ -71,7 +71,7 @@ static bool steal_come_back(struct kvm_vcpu *vcpu, gpa_t gpa)
 		if (paravirt_read(vcpu, gpa, &word, sizeof(word)))
 			return false;
 		ret = guest_cmpxchg(vcpu, gpa, word, word & ~0xffU, sizeof(word));
-	} while (ret && --tries);
+	} while (ret == -EAGAIN && --tries);
 	if (ret)
 		return false;
 	trace_kvm_pv_tlb_flush(vcpu->id, word & KVM_VCPU_FLUSH_TLB);
