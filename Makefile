@@ -91,6 +91,7 @@ demo:
 
 bench:
 	@scripts/bench $(if $(VENDOR),--vendor $(VENDOR)) $(if $(KERNEL),--kernel $(KERNEL))
+	@$(if $(GUESTS),tests/qemu/measure $(if $(KERNEL),--kernel $(KERNEL)))
 
 # Without configure's answer there is nothing kbuild could have made.
 clean:
@@ -112,6 +113,7 @@ help:
 	@echo '  make demo            a guest larger than its host, under Debian'"'"'s QEMU'
 	@echo '  make test            everything that must be green'
 	@echo '  make bench           costs of ours and stock, side by side'
+	@echo '                       (GUESTS=1: then those of whole guests under QEMU)'
 	@echo 'Develop:'
 	@echo '  make check           style, sparse, self-contained headers and other gates'
 	@echo '  make unit            unit tests in userspace'

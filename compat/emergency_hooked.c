@@ -28,8 +28,8 @@ static const char * const emergency_places[] = {
 static void (*emergency_leave)(void);	/* constant while the hooks are placed */
 
 /* IRQs off or in an NMI, in the middle of anything. */
-static void emergency_hook(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			   struct ftrace_regs *fregs)
+static notrace void emergency_hook(unsigned long ip, unsigned long parent_ip,
+				   struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	emergency_leave();
 }

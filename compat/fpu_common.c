@@ -29,7 +29,10 @@ u64 kvm_fpu_supported_xcr0(void)
 
 void kvm_fpu_before_entry(struct kvm_guest_fpu *fpu)
 {
+	/* Debian's kernels have the check built in, and it is not for free. */
+#ifdef KVM_SWAP_STRICT
 	fpregs_assert_state_consistent();
-	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+#endif
+	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
 		switch_fpu_return();
 }

@@ -15,7 +15,7 @@
  * everything, and everything it is.
  */
 #ifdef KVM_HAVE_FTRACE_REGS
-#define HOOK_REGS	struct ftrace_regs
+#define HOOK_REGS	struct ftrace_regs *
 #define HOOK_FLAGS	FTRACE_OPS_FL_PERMANENT
 #ifdef KVM_HAVE_FTRACE_ARCH_REGS
 #define hook_regs(regs)	(&arch_ftrace_regs(regs)->regs)
@@ -23,7 +23,7 @@
 #define hook_regs(regs)	(&(regs)->regs)
 #endif
 #else
-#define HOOK_REGS	struct pt_regs
+#define HOOK_REGS	struct pt_regs *
 /* There, the third flag says that the function may be called directly. */
 #define HOOK_FLAGS	(FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_SAVE_REGS | \
 			 FTRACE_OPS_FL_RECURSION_SAFE)
@@ -43,13 +43,13 @@
  */
 #define HOOK(name) \
 	static notrace void name(unsigned long ip, unsigned long parent_ip, \
-				 struct ftrace_ops *ops, HOOK_REGS *regs)
+				 struct ftrace_ops *ops, HOOK_REGS regs)
 
 /* Lifetime: static. Changed by whoever places and removes. */
 struct hook {
 	const char *name;	/* a function of the host */
 	void (*func)(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-		     HOOK_REGS *regs);
+		     HOOK_REGS regs);
 #ifdef CONFIG_FUNCTION_TRACER
 	struct ftrace_ops ops;
 #endif

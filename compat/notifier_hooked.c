@@ -74,7 +74,7 @@ static void flush_everything(u64 newer_than)
 }
 
 static noinline void flush_mm(struct mm_struct *mm,
-				      const struct kvm_notifier_range *ranges, unsigned int nr)
+			      const struct kvm_notifier_range *ranges, unsigned int nr)
 {
 	struct kvm_notifier *n;
 
@@ -86,7 +86,7 @@ static noinline void flush_mm(struct mm_struct *mm,
 }
 
 static noinline void flush_mm_range(struct mm_struct *mm, unsigned long start,
-					    unsigned long end)
+				    unsigned long end)
 {
 	const struct kvm_notifier_range range = { start, end };
 
@@ -128,7 +128,7 @@ HOOK(hook_batch_flush)
 }
 
 static noinline void batch_note(struct mm_struct *mm, const struct page *page,
-					unsigned long address)
+				unsigned long address)
 {
 	struct kvm_notifier *n;
 	bool known = false;
@@ -280,6 +280,7 @@ static void hooks_drop(struct work_struct *work)
 	}
 	mutex_unlock(&hooks_lock);
 }
+
 static DECLARE_DELAYED_WORK(drop_work, hooks_drop);
 
 /* Is some task between unmapping in a batch and flushing? */
@@ -318,6 +319,7 @@ static void trust_settle(struct work_struct *work)
 	if (!KVM_SEEDED_FAULT(49))
 		WRITE_ONCE(since_trusted, since);
 }
+
 static DECLARE_WORK(trust_work, trust_settle);
 
 static int hooks_get(void)

@@ -49,6 +49,30 @@ static int fault_once(struct mm_struct *mm, unsigned long addr, bool write, unsi
 	return fault & VM_FAULT_ERROR ? fault_error(fault) : 0;
 }
 
+void kvm_host_fault_ahead(struct mm_struct *mm, unsigned long first, unsigned long pages,
+			  bool write)
+{
+	unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT, i;
+	struct vm_area_struct *vma;
+	unsigned long addr;
+
+	if (write)
+		flags |= FAULT_FLAG_WRITE;
+	if (!mmap_read_trylock(mm))
+		return;
+	for_each_set_bit(i, &pages, BITS_PER_LONG) {
+		addr = first + i * PAGE_SIZE;
+		vma = find_vma(mm, addr);
+		/* Only a private mapping's fault is sure to keep the lock for NOWAIT. */
+		if (!vma || addr < vma->vm_start || !vma_is_anonymous(vma) ||
+		    !fault_allowed(vma, write))
+			break;
+		if (handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_RETRY | VM_FAULT_ERROR))
+			break;
+	}
+	mmap_read_unlock(mm);
+}
+
 int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |

@@ -32,7 +32,7 @@
 #endif
 
 #if defined(KVM_HAVE_XFER_WORK_VOID) || defined(KVM_HAVE_XFER_WORK_VCPU)
-#define KVM_HAVE_XFER_WORK
+#define KVM_XFER_WORK
 #endif
 
 #ifdef _TIF_NOTIFY_SIGNAL
@@ -53,7 +53,7 @@
  */
 static __always_inline bool kvm_guest_work_pending(void)
 {
-#ifdef KVM_HAVE_XFER_WORK
+#ifdef KVM_XFER_WORK
 #if defined(KVM_HAVE_XFER_PREPARE) || defined(KVM_HAVE_ENTRY_VIRT_H)
 	if (irqs_disabled())
 		xfer_to_guest_mode_prepare();
@@ -83,7 +83,7 @@ int kvm_guest_work_handle(bool masked);
  * The last thing in the system call, after signal masks are back: what KVM_RUN
  * answers when its loop ended with @ret.
  */
-#ifdef KVM_HAVE_XFER_WORK
+#ifdef KVM_XFER_WORK
 static inline int kvm_guest_work_result(int ret, bool masked)
 {
 	return ret;

@@ -25,4 +25,17 @@
  */
 int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
 
+/**
+ * kvm_host_fault_ahead() - make the host map pages it need not wait for
+ * @mm: the current thread's mm
+ * @first: user address of a page
+ * @pages: which pages from there on, as bits; they are in swap
+ * @write: for writing
+ *
+ * For pages that are in the swap cache, or whose swap answers at once. Stops at the
+ * first that would have to be waited for. Context: may sleep; mmap_lock not held.
+ */
+void kvm_host_fault_ahead(struct mm_struct *mm, unsigned long first, unsigned long pages,
+			  bool write);
+
 #endif

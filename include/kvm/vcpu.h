@@ -76,6 +76,8 @@ enum kvm_request {
 	KVM_REQ_APIC,		/* INIT or SIPI: .apic_events */
 	KVM_REQ_NMI,		/* .nmi_posted */
 	KVM_REQ_IOAPIC_EOI,	/* userspace's I/O APIC wants to know: .eoi_exit_vector */
+	KVM_REQ_VAPIC,		/* look at TPR's copy when that can be waited for */
+	KVM_REQ_TPR_ACCESS,	/* userspace wants to know of an access to TPR */
 };
 
 /* Why KVM_RUN must do something before the next entry. */
@@ -97,6 +99,8 @@ struct kvm_cpuid_set {
 	unsigned int nent;
 	/* Place of the first entry of a low leaf, .nent if there is none. */
 	u16 first[KVM_CPUID_RANGES][KVM_CPUID_DIRECT];
+	/* What the guest asked for latest; NULL: nothing that stays as it is. */
+	struct kvm_cpuid_entry2 *last;
 	struct kvm_cpuid_entry2 entries[];
 };
 
@@ -197,8 +201,10 @@ struct kvm_vcpu {
 		struct mmu_table *table[5];
 		int count;
 	} mmu_cache;
+	gfn_t mmu_swapped_in;		/* [t] the latest page a fault had swapped in */
 
 	int pending_io;			/* [t] enum kvm_pending_io */
+	unsigned int bus_last;		/* [t] where bus.c's latest search ended */
 	struct kvm_emulator *emul;	/* [o] decode buffer and string/MMIO progress */
 	int mp_state;			/* [t] KVM_MP_STATE_* */
 
@@ -212,6 +218,7 @@ struct kvm_vcpu {
 	 * the thread does to its own .lapic.
 	 */
 	bool irq_check;
+	bool irq_watch;			/* [t] irqchip_peek() has to be asked before every entry */
 	struct rcuwait halt_wait;	/* [a] where the thread sleeps while halted */
 	u32 halt_poll_ns;		/* [t] how long it spins before it sleeps */
 

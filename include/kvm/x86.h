@@ -29,8 +29,8 @@ void x86_module_exit(void);
 int x86_get_supported_cpuid(struct kvm_cpuid2 __user *user);	/* -E2BIG, -EFAULT, -ENOMEM */
 int x86_set_cpuid2(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 __user *user);
 int x86_get_cpuid2(struct kvm_vcpu *vcpu, struct kvm_cpuid2 __user *user);
-/* The guest's view of leaf (*eax), subleaf (*ecx), as the CPUID instruction would answer. */
-void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+/* The guest's view of the leaf in EAX, subleaf in ECX, into its registers as CPUID does. */
+void x86_cpuid(struct kvm_vcpu *vcpu);
 
 /* Does the guest's CPUID show X86_FEATURE_*? False for words that are not CPUID's. */
 static inline bool x86_guest_has(const struct kvm_vcpu *vcpu, unsigned int x86_feature)
@@ -82,13 +82,32 @@ void x86_queue_gp(struct kvm_vcpu *vcpu, u32 error);
 void x86_queue_debug(struct kvm_vcpu *vcpu, u64 dr6);	/* #DB with these DR6 conditions */
 /* #BP or #OF by INT3 or INTO; RIP is at the instruction. */
 void x86_queue_soft_exception(struct kvm_vcpu *vcpu, u8 vector, u8 insn_len);
-/* After exit_facts(): what was being delivered when the exit came must be delivered again. */
-void x86_events_complete(struct kvm_vcpu *vcpu, const struct kvm_exit *exit);
+void x86_events_interrupted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit);
+/*
+ * After exit_facts(): what has been delivered is forgotten, what was being delivered
+ * when the exit came must be delivered again.
+ */
+static inline void x86_events_complete(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+{
+	if (unlikely(exit->events_taken || exit->kind == KVM_FACT_ENTRY_FAILED))
+		x86_events_interrupted(vcpu, exit);
+	else
+		vcpu->injected.type = KVM_EVENT_NONE;
+}
+
 /*
  * Before an entry, [P]/[I]: hand the most urgent deliverable event to the vendor
  * and open windows for what has to wait.
  */
 void x86_events_inject(struct kvm_vcpu *vcpu);
+/* False: it would find nothing to do, as nearly always. */
+static inline bool x86_events_to_inject(const struct kvm_vcpu *vcpu)
+{
+	return (vcpu->injected.type | vcpu->pending.type | vcpu->nmi_pending |
+		vcpu->irq_window | vcpu->nmi_window | vcpu->irq_check |
+		READ_ONCE(vcpu->run->request_interrupt_window)) || vcpu->user_irq >= 0;
+}
+
 /* The entry did not happen: what was handed over is pending again. */
 void x86_events_cancel(struct kvm_vcpu *vcpu);
 bool x86_events_pending(struct kvm_vcpu *vcpu);
@@ -100,6 +119,8 @@ int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq);
 
 /* --- exit.c: act on one exit. kvm_verdict or errno. */
 int x86_handle_exit(struct kvm_vcpu *vcpu, struct kvm_exit *exit);
+/* RIP of the instruction that makes the access a device is asked for. */
+u64 x86_emulated_rip(const struct kvm_vcpu *vcpu);
 /*
  * Step over the instruction that caused @exit (decoding it if the hardware does not
  * say how long it is), with its single-step trap. kvm_verdict (a fault of the fetch is queued).

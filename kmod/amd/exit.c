@@ -131,12 +131,10 @@ static void exit_exception(struct svm_vcpu *svm, struct kvm_exit *exit)
 		exit->kind = KVM_FACT_NMI_WINDOW;
 }
 
-static void exit_details(struct svm_vcpu *svm, struct kvm_exit *exit)
+/* Out of line: the quickest exits come without it. */
+static noinline void exit_details(struct svm_vcpu *svm, struct kvm_exit *exit)
 {
 	switch (exit->kind) {
-	case KVM_FACT_IO:
-		exit_io(exit);
-		break;
 	case KVM_FACT_MSR:
 		exit->msr.index = svm->vcpu.regs.gpr[KVM_RCX];
 		exit->msr.write = exit->info1;
@@ -180,6 +178,8 @@ void svm_exit_facts(struct kvm_vcpu *vcpu, struct kvm_exit *exit)
 	if (unlikely((svm->slow & SVM_SLOW_SOFT) ||
 		     (exit->intr_info & SVM_EVENT_VALID)))
 		svm_event_taken(svm, exit);
-	if (exit->kind != KVM_FACT_CPUID)
+	if (exit->kind == KVM_FACT_IO)
+		exit_io(exit);
+	else if (exit->kind != KVM_FACT_CPUID)
 		exit_details(svm, exit);
 }

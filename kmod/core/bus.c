@@ -13,7 +13,7 @@
 /* A place of a device's, which is asked while .dev is there. */
 struct kvm_bus_entry {
 	u64 base;
-	struct kvm_io_device *dev;	/* NULL: taken away, and there was no memory for a new table */
+	struct kvm_io_device *dev;	/* NULL: taken away, without memory for a new table */
 };
 
 /* Freed after an RCU grace period. Constant once published, but for devices that go. */
@@ -131,10 +131,8 @@ void bus_destroy(struct kvm *kvm)
 	rcu_barrier();
 }
 
-/* The first entry that can reach @addr. */
-static unsigned int bus_first(const struct kvm_bus_table *table, gpa_t addr)
+static unsigned int bus_search(const struct kvm_bus_table *table, gpa_t from)
 {
-	gpa_t from = addr >= table->max_len ? addr - table->max_len + 1 : 0;
 	unsigned int low = 0, high = table->count, mid;
 
 	while (low < high) {
@@ -145,6 +143,23 @@ static unsigned int bus_first(const struct kvm_bus_table *table, gpa_t addr)
 			high = mid;
 	}
 	return low;
+}
+
+/*
+ * The first entry that can reach @addr. A guest talks to one device many times, so
+ * the latest answer is tried first; it may be of another table.
+ */
+static __always_inline unsigned int bus_first(struct kvm_vcpu *vcpu,
+					      const struct kvm_bus_table *table, gpa_t addr)
+{
+	gpa_t from = addr >= table->max_len ? addr - table->max_len + 1 : 0;
+	unsigned int last = vcpu->bus_last;
+
+	if (last < table->count && table->entry[last].base >= from &&
+	    (!last || table->entry[last - 1].base < from))
+		return last;
+	vcpu->bus_last = bus_search(table, from);
+	return vcpu->bus_last;
 }
 
 static bool bus_claims(const struct kvm_io_device *dev, gpa_t addr, unsigned int len)
@@ -163,7 +178,7 @@ int bus_read(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int l
 
 	rcu_read_lock();
 	table = rcu_dereference(vcpu->kvm->bus[bus]);
-	for (i = table ? bus_first(table, addr) : 0; table && i < table->count; i++) {
+	for (i = table ? bus_first(vcpu, table, addr) : 0; table && i < table->count; i++) {
 		if (table->entry[i].base > addr)
 			break;
 		dev = READ_ONCE(table->entry[i].dev);
@@ -186,7 +201,7 @@ int bus_write(struct kvm_vcpu *vcpu, enum kvm_bus bus, gpa_t addr, unsigned int 
 
 	rcu_read_lock();
 	table = rcu_dereference(vcpu->kvm->bus[bus]);
-	for (i = table ? bus_first(table, addr) : 0; table && i < table->count; i++) {
+	for (i = table ? bus_first(vcpu, table, addr) : 0; table && i < table->count; i++) {
 		if (table->entry[i].base > addr)
 			break;
 		dev = READ_ONCE(table->entry[i].dev);

@@ -56,10 +56,13 @@ void run_init(void)
 		rdmsrq(MSR_IA32_XSS, host_xss);
 }
 
-/* A guest that has not set CR4.OSXSAVE cannot tell what it runs with. */
+/*
+ * A guest that has not set CR4.OSXSAVE cannot tell what it runs with. No guest
+ * changes the bit without an exit, so the copy is right even while it is lazy.
+ */
 static bool vcpu_uses_xsave(const struct kvm_vcpu *vcpu)
 {
-	return !(vcpu->regs.avail & KVM_LAZY_CR4) || (vcpu->regs.cr4 & CR4_OSXSAVE);
+	return vcpu->regs.cr4 & CR4_OSXSAVE;
 }
 
 static bool vcpu_has_own_xstate(const struct kvm_vcpu *vcpu)
@@ -194,6 +197,8 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 		steal_update(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_PV_EOI))
 		lapic_pv_eoi_wait(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_VAPIC))
+		lapic_vapic_wait(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_SHUTDOWN)) {
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return KVM_TO_USER;
@@ -201,6 +206,10 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 	if (vcpu_take_request(vcpu, KVM_REQ_IOAPIC_EOI)) {
 		vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
 		vcpu->run->eoi.vector = vcpu->eoi_exit_vector;
+		return KVM_TO_USER;
+	}
+	if (vcpu_take_request(vcpu, KVM_REQ_TPR_ACCESS)) {
+		lapic_tpr_exit(vcpu);
 		return KVM_TO_USER;
 	}
 	if (vcpu_take_request(vcpu, KVM_REQ_APIC))
@@ -275,7 +284,8 @@ static bool vcpu_enter(struct kvm_vcpu *vcpu)
 		hardware_missing(vcpu->kvm);
 		return false;
 	}
-	x86_events_inject(vcpu);
+	if (unlikely(x86_events_to_inject(vcpu)))
+		x86_events_inject(vcpu);
 
 	local_irq_disable();
 	/* The barrier is one half of a pair, see flush.c. */

@@ -142,6 +142,7 @@ int vmx_enter(struct kvm_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u64 debugctl;
+	u32 failed;
 
 	if (vcpu->regs.dirty)
 		enter_write_back(vmx);
@@ -155,17 +156,18 @@ int vmx_enter(struct kvm_vcpu *vcpu)
 	enter_clear_buffers(vmx);
 
 	strict_enter(vcpu, vmx->eptp, strict_vm_id(&vcpu->kvm->strict));
-	vmx->entry_flags = guest_run(vmx);
+	failed = guest_run(vmx);
 
+	vmx->entry_flags = failed;
 	vcpu->regs.avail = 0;
-	if (likely(!vmx->entry_flags))
+	if (likely(!failed))
 		exit_note_reason(vmx);
 	if (unlikely(debugctl))
 		native_wrmsrq(MSR_IA32_DEBUGCTLMSR, debugctl);
 	/* The exit has cleared DR7. */
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
-	if (unlikely(vmx->entry_flags | (vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
+	if (unlikely(failed | (vmx->exit_reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
 		return exit_entry_failed(vmx);
 	vmx->entry_failed = false;
 	vmx->launched = true;

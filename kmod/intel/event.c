@@ -21,6 +21,8 @@ u32 vmx_get_shadow(struct kvm_vcpu *vcpu)
 	u64 info = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 	u32 shadow = 0;
 
+	if (likely(!info))
+		return 0;
 	if (info & GUEST_INTR_STATE_STI)
 		shadow |= KVM_SHADOW_STI;
 	if (info & GUEST_INTR_STATE_MOV_SS)

@@ -282,6 +282,10 @@ void vmx_host_event(struct kvm_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u32 info = vmx->intr_info;
 
+	/* Every other reason is a higher number, and the guest's own affair. */
+	if (vmx->exit_reason > EXIT_REASON_EXTERNAL_INTERRUPT &&
+	    (vmx->exit_reason & EXIT_BASIC_REASON) != EXIT_REASON_MCE_DURING_VMENTRY)
+		return;
 	if (unlikely(vmx->entry_flags))
 		return;
 	if (vmx->exit_reason == EXIT_REASON_EXTERNAL_INTERRUPT) {

@@ -12,12 +12,15 @@
 #include <asm/tlbflush.h>
 #include "vmx.h"
 
-/* CR4 bits a guest may own if its CPUID has them: all they change is its own mode. */
+/*
+ * CR4 bits a guest may own if its CPUID has them: all they change is its own mode.
+ * OSXSAVE says whether the guest's XCR0 has to be in the CPU: the run loop wants to
+ * know without asking, and it changes once.
+ */
 #define CR4_OWNABLE	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | \
 			 X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR | \
 			 X86_CR4_OSXMMEXCPT | X86_CR4_UMIP | X86_CR4_FSGSBASE | \
-			 X86_CR4_PCIDE | X86_CR4_OSXSAVE | X86_CR4_SMEP | X86_CR4_SMAP | \
-			 X86_CR4_PKE)
+			 X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE)
 
 #define PDPTE_PRESENT		BIT_ULL(0)
 #define PDPTE_RESERVED_LOW	(GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1))

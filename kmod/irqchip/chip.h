@@ -45,6 +45,7 @@ struct kvm_chips {
 	u8 pic_lines[KVM_PIC_PINS];		/* [p] */
 
 	struct mutex map_lock;			/* writers of .map; innermost mutex */
+	u32 maps_replaced;			/* map_lock */
 	struct kvm_apic_map __rcu *map;		/* RCU; map_lock to write; NULL: ask every APIC */
 	atomic_t turn;				/* whose turn lowest-priority delivery is */
 

@@ -12,6 +12,7 @@
 #include "lapic.h"
 
 #define MAP_MIN_IDS	256	/* what xAPIC IDs can be */
+#define MAPS_WAITING	64	/* replaced and not yet freed, at most: see map_replace() */
 
 /* Lifetime: from lapic_map_update() to a grace period after the next. Constant. */
 struct kvm_apic_map {
@@ -62,10 +63,31 @@ static void map_fill(struct kvm_apic_map *map, struct kvm *kvm)
 	}
 }
 
+static void map_free_rcu(struct rcu_head *rcu)
+{
+	kvfree(container_of(rcu, struct kvm_apic_map, rcu));
+}
+
+/*
+ * A guest that does nothing but change its APIC's mode makes maps faster than grace
+ * periods end: now and then it waits until the old ones are gone.
+ */
+static void map_replace(struct kvm_chips *chips, struct kvm_apic_map *map)
+{
+	struct kvm_apic_map *old;
+
+	old = rcu_replace_pointer(chips->map, map, lockdep_is_held(&chips->map_lock));
+	if (!old)
+		return;
+	call_rcu(&old->rcu, map_free_rcu);
+	if (++chips->maps_replaced % MAPS_WAITING == 0)
+		rcu_barrier();
+}
+
 void lapic_map_update(struct kvm *kvm)
 {
 	struct kvm_chips *chips = kvm->irqchip;
-	struct kvm_apic_map *map, *old;
+	struct kvm_apic_map *map;
 	u32 size;
 
 	mutex_lock(&chips->map_lock);
@@ -76,10 +98,8 @@ void lapic_map_update(struct kvm *kvm)
 		map->size = size;
 		map_fill(map, kvm);
 	}
-	old = rcu_replace_pointer(chips->map, map, lockdep_is_held(&chips->map_lock));
+	map_replace(chips, map);
 	mutex_unlock(&chips->map_lock);
-	if (old)
-		kvfree_rcu(old, rcu);
 }
 
 /* Is @src, which may be NULL, an APIC that writes 32-bit destinations? */

@@ -396,19 +396,18 @@ static u8 pit_read_byte(struct kvm_pit *pit, unsigned int port)
 	}
 }
 
-/* Wider accesses are split as the ISA bus does. */
+/* Wider accesses are split as the ISA bus does. A vcpu's thread has interrupts on. */
 static int pit_read(struct kvm_vcpu *vcpu, struct kvm_io_device *dev, gpa_t addr,
 		    unsigned int len, void *val)
 {
 	struct kvm_pit *pit = container_of(dev, struct kvm_pit, dev);
-	unsigned long irqflags;
-	u8 *bytes = val;
-	unsigned int i;
+	u8 *byte = val;
 
-	spin_lock_irqsave(&pit->lock, irqflags);
-	for (i = 0; i < len; i++)
-		bytes[i] = pit_read_byte(pit, (addr + i) & 3);
-	spin_unlock_irqrestore(&pit->lock, irqflags);
+	spin_lock_irq(&pit->lock);
+	do {
+		*byte++ = pit_read_byte(pit, addr++ & 3);
+	} while (--len);
+	spin_unlock_irq(&pit->lock);
 	return 0;
 }
 

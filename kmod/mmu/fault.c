@@ -370,7 +370,7 @@ static bool fault_look_early(struct fault *f)
 	r = fault_look(f);
 	local_irq_enable();
 	if (!r)
-		msleep(1);
+		usleep_range(1000, 2000);
 	return !r;
 }
 
@@ -431,11 +431,55 @@ static int fault_poisoned(const struct fault *f)
 	return KVM_RESUME;
 }
 
+/* Pages of the faulting one's neighbourhood that are where in swap it was; bit 0: the first. */
+static unsigned long swapped_neighbours(struct fault *f, u64 swap)
+{
+	const struct kvm_memslot *slot = f->slot;
+	unsigned int here = (f->hva >> PAGE_SHIFT) & (REFILL_AROUND - 1), i;
+	gfn_t first = f->gfn - here;
+	unsigned long found = 0;
+	struct host_leaf leaf;
+
+	local_irq_disable();
+	if (hostwalk(f->kvm->mm, f->hva, &leaf) && leaf.level == SPTE_LEVEL_4K)
+		for (i = 0; i < REFILL_AROUND; i++) {
+			if (first + i - slot->base_gfn < slot->npages &&
+			    host_entry_swap(READ_ONCE(leaf.entryp[(long)i - here])) == swap)
+				found |= BIT(i);
+		}
+	local_irq_enable();
+	return found;
+}
+
+/*
+ * The page came from swap, and so did one near it before: the guest walks through
+ * its memory. The host has read the neighbours along, but maps them one fault at
+ * a time: let it map what it has now, so that the refill finds them.
+ */
+static void fault_host_ahead(struct fault *f, u64 swap)
+{
+	u64 distance = f->gfn - f->vcpu->mmu_swapped_in + REFILL_AROUND;
+	hva_t first = f->hva & ~((hva_t)REFILL_AROUND * PAGE_SIZE - 1);
+	unsigned long pages;
+
+	f->vcpu->mmu_swapped_in = f->gfn;
+	if (distance > 2 * REFILL_AROUND || f->slot->dirty_bitmap || memslot_readonly(f->slot))
+		return;
+	pages = swapped_neighbours(f, swap);
+	if (pages)
+		kvm_host_fault_ahead(f->kvm->mm, first, pages, f->access & KVM_ACCESS_WRITE);
+}
+
 static int fault_host(struct fault *f)
 {
+	u64 swap = f->host.swap;
+	int r;
+
 	f->faulted_in = true;
-	return kvm_host_fault_in(f->kvm->mm, f->hva & PAGE_MASK,
-				 f->access & KVM_ACCESS_WRITE);
+	r = kvm_host_fault_in(f->kvm->mm, f->hva & PAGE_MASK, f->access & KVM_ACCESS_WRITE);
+	if (!r && swap)
+		fault_host_ahead(f, swap);
+	return r;
 }
 
 static int fault_resolve(struct fault *f)

@@ -11,6 +11,7 @@
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/swap.h>
 
 #include "spte.h"
 
@@ -58,6 +59,24 @@ bool host_page_dirty(u64 entry)
 	return pfn_valid(hfn) && PageDirty(pfn_to_page(hfn));
 }
 
+/* Pages the host swaps in together: page-cluster's default, as a power of two. */
+#define SWAP_CLUSTER_SHIFT	3
+
+/*
+ * Where in swap the page of a 4 KiB entry is: equal for pages that the host reads
+ * in one go. 0: it is not in swap.
+ */
+u64 host_entry_swap(u64 entry)
+{
+	swp_entry_t swap = __pte_to_swp_entry(__pte(entry));
+
+	/* Types beyond are migrations, bad pages and markers. */
+	if (pte_none(__pte(entry)) || pte_present(__pte(entry)) ||
+	    __swp_type(swap) >= MAX_SWAPFILES)
+		return 0;
+	return (((u64)__swp_type(swap) << 56) | __swp_offset(swap) >> SWAP_CLUSTER_SHIFT) + 1;
+}
+
 /*
  * A seeded fault: a PROT_NONE entry looks as before it became one. Its frame is
  * stored inverted, and it has the Global bit instead of the Present bit.
@@ -98,9 +117,10 @@ bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf)
 	p4d_t *p4d;
 	pud_t *pud, pud_val_now;
 	pmd_t *pmd, pmd_val_now;
-	u64 *pte;
+	u64 *pte, entry;
 
 	lockdep_assert_irqs_disabled();
+	leaf->swap = 0;
 
 	if (!pgd_present(READ_ONCE(*pgd)))
 		return false;
@@ -124,5 +144,9 @@ bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf)
 		return host_leaf_set(leaf, (u64 *)pmd, pmd_val(pmd_val_now), SPTE_LEVEL_2M, hva);
 
 	pte = (u64 *)__va(pmd_val(pmd_val_now) & PTE_PFN_MASK) + pte_index(hva);
-	return host_leaf_set(leaf, pte, READ_ONCE(*pte), SPTE_LEVEL_4K, hva);
+	entry = READ_ONCE(*pte);
+	if (host_leaf_set(leaf, pte, entry, SPTE_LEVEL_4K, hva))
+		return true;
+	leaf->swap = host_entry_swap(entry);
+	return false;
 }

@@ -249,10 +249,12 @@ struct host_leaf {
 	u64 *entryp;		/* where it is; neighbours lie around it */
 	u64 entry;		/* the raw entry, for permissions and memory type */
 	int level;		/* 1, 2, 3 */
+	u64 swap;		/* if it is absent: host_entry_swap() */
 };
 
 /* IRQs off from before the call until the last use of @leaf. True: present. */
 u64 host_entry_dirty(u64 *entryp, u64 entry);
+u64 host_entry_swap(u64 entry);
 bool host_page_dirty(u64 entry);
 bool hostwalk(struct mm_struct *mm, hva_t hva, struct host_leaf *leaf);
 hfn_t host_entry_hfn(u64 entry, int level);

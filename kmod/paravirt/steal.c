@@ -50,6 +50,14 @@ int steal_set_msr(struct kvm_vcpu *vcpu, u64 val)
 	return 0;
 }
 
+static void steal_flush(struct kvm_vcpu *vcpu)
+{
+	preempt_disable();
+	vcpu->tlb_gen = 0;	/* no generation: the next entry flushes */
+	preempt_enable();
+	vcpu->stat.tlb_flush++;
+}
+
 /*
  * The vcpu is back. False: no RAM there. Others set KVM_VCPU_FLUSH_TLB with a locked
  * instruction as long as they see it away, so taking it must be one step as well.
@@ -63,16 +71,12 @@ static bool steal_come_back(struct kvm_vcpu *vcpu, gpa_t gpa)
 		if (paravirt_read(vcpu, gpa, &word, sizeof(word)))
 			return false;
 		ret = guest_cmpxchg(vcpu, gpa, word, word & ~0xffU, sizeof(word));
-	} while (ret && --tries);
+	} while (ret == -EAGAIN && --tries);
 	if (ret)
 		return false;
 	trace_kvm_pv_tlb_flush(vcpu->id, word & KVM_VCPU_FLUSH_TLB);
-	if (word & KVM_VCPU_FLUSH_TLB) {
-		preempt_disable();
-		vcpu->tlb_gen = 0;	/* no generation: the next entry flushes */
-		preempt_enable();
-		vcpu->stat.tlb_flush++;
-	}
+	if (word & KVM_VCPU_FLUSH_TLB)
+		steal_flush(vcpu);
 	return true;
 }
 
@@ -90,15 +94,19 @@ void steal_update(struct kvm_vcpu *vcpu)
 
 	if (!(vcpu->pv.steal & STEAL_ENABLE))
 		return;
-	if (!steal_come_back(vcpu, gpa + offsetof(struct kvm_steal_time, preempted)))
+	if (!steal_come_back(vcpu, gpa + offsetof(struct kvm_steal_time, preempted))) {
+		/* Whether a flush was asked for meanwhile cannot be known. */
+		if (vcpu->pv.steal_away)
+			steal_flush(vcpu);
 		return;
+	}
 	vcpu->pv.steal_away = false;
 	if (paravirt_read(vcpu, gpa, &info, sizeof(info)))
 		return;
 	/* A version left odd is garbage, or an update another host was stopped in. */
 	info.version = (info.version + 1) | 1;
 	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
-		    sizeof(info.version));
+		       sizeof(info.version));
 	/* Odd, then the time, then even: the guest reads in the other order. */
 	smp_wmb();
 	/* Another thread of the VMM may have been here last. */
@@ -106,12 +114,12 @@ void steal_update(struct kvm_vcpu *vcpu)
 		info.steal += run_delay - vcpu->pv.run_delay;
 	vcpu->pv.run_delay = run_delay;
 	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, steal), &info.steal,
-		    sizeof(info.steal));
+		       sizeof(info.steal));
 	/* As above. */
 	smp_wmb();
 	info.version++;
 	paravirt_write(vcpu, gpa + offsetof(struct kvm_steal_time, version), &info.version,
-		    sizeof(info.version));
+		       sizeof(info.version));
 }
 
 /* One byte of guest memory, if it can be had without waiting. Any context. */

@@ -28,7 +28,8 @@ struct kvm_cpuid_set *cpuid_set_alloc(unsigned int nent)
 	struct kvm_cpuid_set *set;
 	int range, leaf;
 
-	set = kvzalloc(struct_size(set, entries, nent), GFP_KERNEL_ACCOUNT);
+	/* The one too many is room for cpuid_absent(). */
+	set = kvzalloc(struct_size(set, entries, nent + 1), GFP_KERNEL_ACCOUNT);
 	if (!set)
 		return NULL;
 	set->nent = nent;
@@ -138,16 +139,15 @@ static struct kvm_cpuid_entry2 *cpuid_beyond_last(struct kvm_cpuid_set *set,
 	return cpuid_find(set, *function, index);
 }
 
-static noinline void cpuid_absent(struct kvm_cpuid_set *set, u32 function, u32 index,
-				  struct kvm_cpuid_entry2 *out)
+/* What a leaf nobody has set answers; valid until the next call. */
+static struct kvm_cpuid_entry2 *cpuid_absent(struct kvm_cpuid_set *set, u32 function, u32 index)
 {
 	struct kvm_cpuid_entry2 *entry = cpuid_beyond_last(set, &function, index);
+	struct kvm_cpuid_entry2 *out = &set->entries[set->nent];
 
-	if (entry) {
-		*out = *entry;
-		return;
-	}
-	memset(out, 0, sizeof(*out));
+	if (entry)
+		return entry;
+	*out = (struct kvm_cpuid_entry2) { .function = ~function };
 	/* Topology leaves go on naming the subleaf and the x2APIC ID. */
 	if (function == 0xb || function == 0x1f) {
 		entry = cpuid_find(set, function, 1);
@@ -156,6 +156,7 @@ static noinline void cpuid_absent(struct kvm_cpuid_set *set, u32 function, u32 i
 			out->edx = entry->edx;
 		}
 	}
+	return out;
 }
 
 static void cpuid_flag(u32 *reg, u32 bit, bool on)
@@ -172,31 +173,43 @@ static void cpuid_follow_cr4(struct kvm_cpuid_entry2 *entry, u64 cr4)
 		cpuid_flag(&entry->ecx, BIT(4), cr4 & X86_CR4_PKE);
 }
 
+/* The long way to an answer; the quick one is open to its question from now on. */
+static noinline struct kvm_cpuid_entry2 *cpuid_answer(struct kvm_vcpu *vcpu, u32 function,
+						      u32 index)
+{
+	struct kvm_cpuid_set *set = vcpu->cpuid;
+	struct kvm_cpuid_entry2 *entry = cpuid_find(set, function, index);
+
+	if (!entry)
+		return cpuid_absent(set, function, index);
+	if (function == 1 || function == 7)
+		cpuid_follow_cr4(entry, vcpu_cr4(vcpu));
+	else if (entry->index == index)
+		set->last = entry;
+	return entry;
+}
+
 /**
  * x86_cpuid() - the guest's view of one CPUID leaf
- * @vcpu: loaded
- * @eax: in: leaf; out: EAX
- * @ebx: out
- * @ecx: in: subleaf; out: ECX
- * @edx: out
+ * @vcpu: loaded; EAX and ECX name leaf and subleaf
+ *
+ * The answer goes to the registers, as the instruction's does.
  */
-void x86_cpuid(struct kvm_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+void x86_cpuid(struct kvm_vcpu *vcpu)
 {
-	struct kvm_cpuid_entry2 *entry = cpuid_find(vcpu->cpuid, *eax, *ecx);
-	u32 function = *eax, index = *ecx;
-	struct kvm_cpuid_entry2 none;
+	u64 *gpr = vcpu->regs.gpr;
+	u32 function = gpr[KVM_RAX], index = gpr[KVM_RCX];
+	const struct kvm_cpuid_entry2 *entry = vcpu->cpuid->last;
 
-	if (unlikely(!entry)) {
-		cpuid_absent(vcpu->cpuid, *eax, *ecx, &none);
-		entry = &none;
-	} else if (*eax == 1 || *eax == 7) {
-		cpuid_follow_cr4(entry, vcpu_cr4(vcpu));
-	}
-	*eax = entry->eax;
-	*ebx = entry->ebx;
-	*ecx = entry->ecx;
-	*edx = entry->edx;
-	trace_kvm_cpuid(function, index, *eax, *ebx, *ecx, *edx, entry != &none);
+	/* Whoever asks often asks the same. */
+	if (!entry || entry->function != function || entry->index != index)
+		entry = cpuid_answer(vcpu, function, index);
+	gpr[KVM_RAX] = entry->eax;
+	gpr[KVM_RBX] = entry->ebx;
+	gpr[KVM_RCX] = entry->ecx;
+	gpr[KVM_RDX] = entry->edx;
+	trace_kvm_cpuid(function, index, entry->eax, entry->ebx, entry->ecx, entry->edx,
+			entry->function == function);
 }
 
 /* The bits and sizes in @set that mirror the state of @vcpu. */

@@ -71,6 +71,7 @@ struct emul_pio {
 	u8 size;
 	bool in, string;
 	bool finished;		/* RIP has been advanced already */
+	u32 data;		/* on its way to or from a device of the kernel */
 };
 
 /*

@@ -213,18 +213,18 @@ static void event_requeue(struct kvm_vcpu *vcpu, const struct kvm_event *event)
 }
 
 /**
- * x86_events_complete() - account for the delivery this exit ended
+ * x86_events_interrupted() - x86_events_complete() for a delivery that was cut short
  * @vcpu: loaded
  * @exit: from exit_facts()
  *
- * Delivered events are forgotten, interrupted ones kept for the next entry.
+ * The event is kept for the next entry.
  */
-void x86_events_complete(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+void x86_events_interrupted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
-	if (unlikely(exit->kind == KVM_FACT_ENTRY_FAILED))
+	if (exit->kind == KVM_FACT_ENTRY_FAILED)
 		return;
 	/* A triple fault has used up whatever was being delivered. */
-	if (unlikely(exit->events_taken && exit->kind != KVM_FACT_SHUTDOWN))
+	if (exit->kind != KVM_FACT_SHUTDOWN)
 		event_requeue(vcpu, &exit->vectoring);
 	else
 		vcpu->injected.type = KVM_EVENT_NONE;
@@ -341,13 +341,16 @@ static void event_inject_nmi(struct kvm_vcpu *vcpu)
 /* Does an interrupt wait, allowed or not? */
 static bool event_irq_waiting(struct kvm_vcpu *vcpu)
 {
+	bool waiting;
+
 	if (vcpu->user_irq >= 0)
 		return true;
 	if (!vcpu->irq_check)
 		return false;
+	waiting = vcpu->lapic && irqchip_peek(vcpu) >= 0;
 	/* What changes the answer sets it again. */
-	vcpu->irq_check = vcpu->lapic && irqchip_peek(vcpu) >= 0;
-	return vcpu->irq_check;
+	vcpu->irq_check = waiting || vcpu->irq_watch;
+	return waiting;
 }
 
 static void event_inject_irq(struct kvm_vcpu *vcpu)
@@ -396,11 +399,6 @@ void x86_events_inject(struct kvm_vcpu *vcpu)
 {
 	bool want_window = READ_ONCE(vcpu->run->request_interrupt_window);
 	bool waiting;
-
-	if (likely(!(vcpu->injected.type | vcpu->pending.type |
-		     vcpu->nmi_pending | vcpu->irq_window | vcpu->nmi_window |
-		     vcpu->irq_check | want_window) && vcpu->user_irq < 0))
-		return;
 
 	if (vcpu->pending.type)
 		event_inject_exception(vcpu);
@@ -497,6 +495,8 @@ void x86_run_publish(struct kvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
+	if (unlikely(vcpu->irq_watch))
+		lapic_vapic_pull(vcpu);
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->ready_for_interrupt_injection = event_ready_for_irq(vcpu);
 	run->cr8 = vcpu->regs.cr8;

@@ -7,6 +7,7 @@
 #include <linux/sched.h>
 #include <asm/traps.h>
 #include <asm/tsc.h>
+#include <compat/uapi.h>
 #include <kvm/mmu.h>
 #include <kvm/paravirt.h>
 #include <kvm/trace.h>
@@ -40,7 +41,8 @@ static u64 exit_operand(struct kvm_vcpu *vcpu, u8 gpr)
 	return val;
 }
 
-static void exit_advance(struct kvm_vcpu *vcpu, u8 len)
+/* The instruction at RIP, of @len bytes, is done. */
+static __always_inline void exit_advance(struct kvm_vcpu *vcpu, u8 len)
 {
 	u64 old = vcpu_rip(vcpu);
 	u64 rip = old + len;
@@ -51,6 +53,17 @@ static void exit_advance(struct kvm_vcpu *vcpu, u8 len)
 	vcpu_set_rip(vcpu, rip);
 }
 
+/* What the end of an instruction brings about. */
+static __always_inline void exit_stepped(struct kvm_vcpu *vcpu)
+{
+	u32 shadow = kvm_vendor->get_shadow(vcpu);
+
+	if (unlikely(shadow & (KVM_SHADOW_STI | KVM_SHADOW_MOV_SS)))
+		kvm_vendor->set_shadow(vcpu, shadow & KVM_SHADOW_NMI);
+	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
+		x86_queue_debug(vcpu, DR6_BS);
+}
+
 /*
  * Step over the instruction that caused @exit. False: fetching it faulted or
  * failed, so it has not been executed; *@verdict says what is next either way.
@@ -58,7 +71,6 @@ static void exit_advance(struct kvm_vcpu *vcpu, u8 len)
 static bool exit_step(struct kvm_vcpu *vcpu, const struct kvm_exit *exit,
 		      int *verdict)
 {
-	u32 shadow;
 	u64 rip;
 
 	*verdict = KVM_RESUME;
@@ -70,12 +82,7 @@ static bool exit_step(struct kvm_vcpu *vcpu, const struct kvm_exit *exit,
 		if (unlikely(*verdict != KVM_RESUME || vcpu_rip(vcpu) == rip))
 			return false;
 	}
-
-	shadow = kvm_vendor->get_shadow(vcpu);
-	if (unlikely(shadow & (KVM_SHADOW_STI | KVM_SHADOW_MOV_SS)))
-		kvm_vendor->set_shadow(vcpu, shadow & KVM_SHADOW_NMI);
-	if (unlikely(vcpu_rflags(vcpu) & X86_EFLAGS_TF))
-		x86_queue_debug(vcpu, DR6_BS);
+	exit_stepped(vcpu);
 	return true;
 }
 
@@ -101,25 +108,29 @@ static bool exit_cpuid_faults(struct kvm_vcpu *vcpu)
 	       kvm_vendor->get_cpl(vcpu) > 0;
 }
 
-static int exit_cpuid(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+/* Where the hardware does not say how long the instruction is. */
+static noinline int exit_cpuid_decoded(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
-	u64 *gpr = vcpu->regs.gpr;
-	u32 eax = gpr[KVM_RAX], ecx = gpr[KVM_RCX], ebx, edx;
 	int ret;
 
-	if (exit_cpuid_faults(vcpu))
-		return exit_gp(vcpu);
-	if (unlikely(!exit_step(vcpu, exit, &ret)))
-		return ret;
-	x86_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
-	gpr[KVM_RAX] = eax;
-	gpr[KVM_RBX] = ebx;
-	gpr[KVM_RCX] = ecx;
-	gpr[KVM_RDX] = edx;
+	if (exit_step(vcpu, exit, &ret))
+		x86_cpuid(vcpu);
 	return ret;
 }
 
-static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static noinline int exit_cpuid(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+{
+	if (exit_cpuid_faults(vcpu))
+		return exit_gp(vcpu);
+	if (!exit->insn_len)
+		return exit_cpuid_decoded(vcpu, exit);
+	exit_advance(vcpu, exit->insn_len);
+	exit_stepped(vcpu);
+	x86_cpuid(vcpu);
+	return KVM_RESUME;
+}
+
+static noinline int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	int ret;
 
@@ -139,7 +150,7 @@ static int exit_hlt(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	return KVM_TO_USER;
 }
 
-static int exit_msr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static noinline int exit_msr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	bool write = exit->msr.write, bad;
 	u64 val = 0;
@@ -177,7 +188,7 @@ static int exit_delivery_failed(struct kvm_vcpu *vcpu, const struct kvm_exit *ex
 	return KVM_TO_USER;
 }
 
-static int exit_memory(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static noinline int exit_memory(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	int ret = mmu_fault(vcpu, exit->mem.gpa, exit->mem.access);
 
@@ -271,7 +282,7 @@ static int exit_cr_access(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	return x86_skip(vcpu, exit);
 }
 
-static int exit_cr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static noinline int exit_cr(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	u64 old_cr8 = vcpu->regs.cr8;
 	int ret = exit_cr_access(vcpu, exit);
@@ -321,7 +332,7 @@ static int exit_xsetbv(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 }
 
 /* Documentation/virt/kvm/x86/hypercalls.rst: number in RAX, result in RAX. */
-static int exit_hypercall(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static noinline int exit_hypercall(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	bool wide = x86_mode(vcpu) == KVM_MODE_PROT64;
 	const u64 *gpr = vcpu->regs.gpr;
@@ -386,7 +397,7 @@ static int exit_undefined(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	return exit_exception(vcpu, X86_TRAP_UD);
 }
 
-static int exit_intercepted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static noinline int exit_intercepted(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	switch (exit->exc.vector) {
 	case X86_TRAP_MC:
@@ -446,7 +457,7 @@ static int exit_unknown(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 }
 
 /* What no guest of today's first stage meets often. */
-static int exit_rare(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
+static noinline int exit_rare(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	switch (exit->kind) {
 	case KVM_FACT_ENTRY_FAILED:

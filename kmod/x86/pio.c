@@ -78,31 +78,35 @@ static int pio_exit(struct kvm_vcpu *vcpu)
 	return KVM_TO_USER;
 }
 
-/* RAX after an IN of @size bytes. */
+/* RAX after an IN of @size bytes: 1, 2 or 4. */
 static void pio_load_rax(struct kvm_vcpu *vcpu, const void *data, unsigned int size)
 {
-	u64 rax = vcpu->regs.gpr[KVM_RAX];
+	u64 *rax = &vcpu->regs.gpr[KVM_RAX];
 
-	memcpy(&rax, data, size);
-	vcpu->regs.gpr[KVM_RAX] = size == 4 ? (u32)rax : rax;
+	if (size == 1)
+		memcpy(rax, data, 1);
+	else if (size == 2)
+		memcpy(rax, data, 2);
+	else
+		*rax = *(const u32 *)data;
 }
 
 /* A device in the kernel has served it; the instruction is complete. */
 static bool pio_single_kernel(struct kvm_vcpu *vcpu, u16 port, unsigned int size, bool in,
 			      u64 next_rip)
 {
-	u32 data;
+	u32 *data = &vcpu->emul->pio.data;
 
 	if (in) {
-		if (bus_read(vcpu, KVM_BUS_PIO, port, size, &data))
+		if (bus_read(vcpu, KVM_BUS_PIO, port, size, data))
 			return false;
-		pio_load_rax(vcpu, &data, size);
+		pio_load_rax(vcpu, data, size);
 	} else {
-		data = vcpu->regs.gpr[KVM_RAX];
-		if (bus_write(vcpu, KVM_BUS_PIO, port, size, &data))
+		*data = vcpu->regs.gpr[KVM_RAX];
+		if (bus_write(vcpu, KVM_BUS_PIO, port, size, data))
 			return false;
 	}
-	trace_kvm_pio(in ? KVM_TRACE_PIO_IN : KVM_TRACE_PIO_OUT, port, size, 1, &data);
+	trace_kvm_pio(in ? KVM_TRACE_PIO_IN : KVM_TRACE_PIO_OUT, port, size, 1, data);
 	x86_insn_done(vcpu, next_rip, vcpu_rflags(vcpu));
 	return true;
 }

@@ -156,7 +156,7 @@ static void vcpu_reset_segments(struct kvm_vcpu *vcpu)
 static void vcpu_take_init(struct kvm_vcpu *vcpu)
 {
 	u64 cache = vcpu_cr0(vcpu) & (X86_CR0_CD | X86_CR0_NW);
-	u32 eax = 1, ebx, ecx = 0, edx;
+	u32 version;
 	int i;
 
 	vcpu->pending.type = KVM_EVENT_NONE;
@@ -165,9 +165,12 @@ static void vcpu_take_init(struct kvm_vcpu *vcpu)
 	vcpu->nmi_pending = 0;
 	vcpu->pending_io = KVM_IO_NONE;
 	kvm_vendor->set_shadow(vcpu, 0);
-	x86_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
+	vcpu->regs.gpr[KVM_RAX] = 1;
+	vcpu->regs.gpr[KVM_RCX] = 0;
+	x86_cpuid(vcpu);
+	version = vcpu->regs.gpr[KVM_RAX];
 	for (i = 0; i < 16; i++)
-		vcpu_set_gpr(vcpu, i, i == KVM_RDX ? eax : 0);
+		vcpu_set_gpr(vcpu, i, i == KVM_RDX ? version : 0);
 	vcpu_set_rip(vcpu, RESET_RIP);
 	vcpu_set_rflags(vcpu, X86_EFLAGS_FIXED);
 	memset(vcpu->regs.dr, 0, sizeof(vcpu->regs.dr));

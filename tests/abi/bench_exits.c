@@ -61,6 +61,11 @@ GUEST(loop_mmio_read, 64,
 	"dec %ecx\n"
 	"jnz 1b\n"
 	"hlt\n");
+GUEST(loop_mmio_write, 64,
+	"1: mov %eax, (%rsi)\n"
+	"dec %ecx\n"
+	"jnz 1b\n"
+	"hlt\n");
 /* Writes one word every RDX bytes. */
 GUEST(loop_touch, 64,
 	"1: mov %rax, (%rsi)\n"
@@ -186,6 +191,7 @@ TEST(bench, "cost of exits in ticks")
 		   count, false, 0, 0);
 	bench_loop("out_user", loop_out, count, true, 0x80, 0);
 	bench_loop("mmio_read_user", loop_mmio_read, count, true, 0, GPA_MMIO);
+	bench_loop("mmio_write_user", loop_mmio_write, count, true, 0, GPA_MMIO);
 	bench_immediate_exit(count);
 	bench_touch("touch_4k_present", 1024, SZ_4K, true);
 	bench_touch("touch_4k_absent", 1024, SZ_4K, false);

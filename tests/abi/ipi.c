@@ -276,18 +276,30 @@ TEST(running, "an interrupt reaches a vcpu that is in the guest")
 	}
 }
 
+/*
+ * The emulator delivers an injected interrupt a second time where it changes to
+ * another of its CPUs between VMRUN and the next exit (docs/lab.md): with several,
+ * a few of thousands come twice, on stock modules too. None may be missing.
+ */
 TEST(no_interrupt_lost, "interrupts to a vcpu that halts between them: none is lost")
 {
 	struct vmm *vm = apic_vm(APIC_SPLIT, 2);
+	int i, twice = 0, n = tap_scaled(2000, 50);
+	uint32_t before = 0, now;
 	struct vmm_thread t;
-	int i, n = tap_scaled(2000, 50);
 
 	for (i = 0; i < n; i++) {
 		guest_halt_start(&t, &vm->vcpu[1]);
 		send(&vm->vcpu[0], 1, 0x41);
 		guest_join(&t);
-		CHECK_EQ(apic_count(&vm->vcpu[1], 0x41), i + 1);
+		now = apic_count(&vm->vcpu[1], 0x41);
+		CHECK(now > before);
+		twice += now - before - 1;
+		before = now;
 	}
+	if (twice)
+		tap_diag("%d of %d came twice", twice, n);
+	CHECK(twice <= (vmm_cpus() > 1 ? n / 100 : 0));
 }
 
 TEST(hypercall, "KVM_HC_SEND_IPI reaches those in the bitmap")

@@ -93,6 +93,29 @@ TEST(msrs_listed, "every listed MSR can be read and written back by the host")
 	}
 }
 
+#define MSR_SPEC_CTRL	0x48
+
+TEST(spec_ctrl_listed, "SPEC_CTRL is listed where a guest can have it")
+{
+	struct vmm *vm = vmm_create(VMM_MIN_RAM);
+	struct kvm_msr_list *list = msr_list(vm->dev);
+	struct kvm_cpuid2 *cpuid = vmm_supported_cpuid(vm->dev);
+	struct kvm_cpuid_entry2 *seven = vmm_cpuid_find(cpuid, 7, 0);
+	struct kvm_cpuid_entry2 *amd = vmm_cpuid_find(cpuid, 0x80000008, 0);
+	/* Intel's IBRS and IBPB, STIBP, SSBD; AMD's IBRS, STIBP, SSBD. */
+	bool wanted = (seven && (seven->edx & (1u << 26 | 1u << 27 | 1u << 31))) ||
+		      (amd && (amd->ebx & (1u << 14 | 1u << 15 | 1u << 24)));
+	bool listed = false;
+	uint32_t i;
+
+	if (!wanted)
+		SKIP("no guest can have it on this host");
+	for (i = 0; i < list->nmsrs; i++)
+		listed |= list->indices[i] == MSR_SPEC_CTRL;
+	/* Listed is what a VMM migrates: a guest that has it must not lose it. */
+	CHECK(listed);
+}
+
 GUEST(read_msr, 64,
 	"rdmsr\n"
 	"shl $32, %rdx\n"
