@@ -118,6 +118,8 @@ struct kvm_vcpu_msrs {
 	u64 misc_features;		/* bit 0: CPUID faults outside ring 0 */
 	u64 tsc_adjust;
 	u64 ucode_rev;
+	u64 arch_caps;			/* IA32_ARCH_CAPABILITIES */
+	u64 de_cfg;
 	u64 hwcr;
 	u64 mtrr_deftype;
 	u64 mtrr_fixed[KVM_MTRR_FIXED];
