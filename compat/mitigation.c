@@ -148,3 +148,70 @@ bool kvm_itlb_multihit(void)
 {
 	return itlb_multihit;
 }
+
+/* Intel SDM, "IA32_ARCH_CAPABILITIES"; older headers lack some. */
+#define CAP_RDCL_NO		BIT_ULL(0)
+#define CAP_RSBA		BIT_ULL(2)
+#define CAP_SKIP_L1DFL_VMENTRY	BIT_ULL(3)
+#define CAP_SSB_NO		BIT_ULL(4)
+#define CAP_MDS_NO		BIT_ULL(5)
+#define CAP_PSCHANGE_MC_NO	BIT_ULL(6)
+#define CAP_SBDR_SSDP_NO	BIT_ULL(13)
+#define CAP_FBSDP_NO		BIT_ULL(14)
+#define CAP_PSDP_NO		BIT_ULL(15)
+#define CAP_FB_CLEAR		BIT_ULL(17)
+#define CAP_RRSBA		BIT_ULL(19)
+#define CAP_BHI_NO		BIT_ULL(20)
+#define CAP_PBRSB_NO		BIT_ULL(24)
+#define CAP_GDS_NO		BIT_ULL(26)
+#define CAP_RFDS_NO		BIT_ULL(27)
+#define CAP_RFDS_CLEAR		BIT_ULL(28)
+#define CAP_ITS_NO		BIT_ULL(62)
+
+/*
+ * Of the host's register: what holds in a guest as it does here. The rest is about
+ * MSRs and instructions (TSX, IBRS) that guests are not given.
+ */
+#define CAP_SAME	(CAP_RSBA | CAP_SBDR_SSDP_NO | CAP_FBSDP_NO | CAP_PSDP_NO |	\
+			 CAP_FB_CLEAR | CAP_RRSBA | CAP_BHI_NO | CAP_PBRSB_NO |	\
+			 CAP_GDS_NO | CAP_RFDS_NO | CAP_RFDS_CLEAR | CAP_ITS_NO)
+
+/* The kernel knows more than the register says: CPUs that are older than it, or AMD's. */
+static u64 arch_caps_not_affected(void)
+{
+	u64 caps = 0;
+
+	if (!boot_cpu_has_bug(X86_BUG_CPU_MELTDOWN))
+		caps |= CAP_RDCL_NO;
+	if (!boot_cpu_has_bug(X86_BUG_L1TF))
+		caps |= CAP_SKIP_L1DFL_VMENTRY;
+	if (!boot_cpu_has_bug(X86_BUG_SPEC_STORE_BYPASS))
+		caps |= CAP_SSB_NO;
+	if (!boot_cpu_has_bug(X86_BUG_MDS))
+		caps |= CAP_MDS_NO;
+	/* Guests have no executable large page of the host's where that could harm. */
+	if (!boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) || itlb_multihit)
+		caps |= CAP_PSCHANGE_MC_NO;
+#ifdef X86_BUG_GDS
+	if (!boot_cpu_has_bug(X86_BUG_GDS))
+		caps |= CAP_GDS_NO;
+#endif
+#ifdef X86_BUG_RFDS
+	if (!boot_cpu_has_bug(X86_BUG_RFDS))
+		caps |= CAP_RFDS_NO;
+#endif
+#ifdef X86_BUG_ITS
+	if (!boot_cpu_has_bug(X86_BUG_ITS))
+		caps |= CAP_ITS_NO;
+#endif
+	return caps;
+}
+
+u64 kvm_guest_arch_caps(void)
+{
+	u64 caps = 0;
+
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		rdmsrq(MSR_IA32_ARCH_CAPABILITIES, caps);
+	return (caps & CAP_SAME) | arch_caps_not_affected();
+}

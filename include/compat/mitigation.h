@@ -136,6 +136,13 @@ static inline void kvm_mitigate_svm_cpu(bool guests)
 #endif
 }
 
+/*
+ * IA32_ARCH_CAPABILITIES for a guest: what its kernel need not work around, because of
+ * the CPU or of what is done around the guest, and which of its own remedies work.
+ * May sleep; the same at all times.
+ */
+u64 kvm_guest_arch_caps(void);
+
 /* kvm.ko's module life: decides the modes once. 0 or -ENOMEM. May sleep. */
 int kvm_mitigation_init(void);
 void kvm_mitigation_exit(void);

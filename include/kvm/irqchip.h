@@ -93,7 +93,7 @@ void lapic_set_tpr(struct kvm_vcpu *vcpu, u8 tpr);	/* CR8 << 4; keeps regs.cr8 *
 /* x2APIC's MSRs 0x800 to 0x8ff and IA32_TSC_DEADLINE. 0, or 1 for #GP. */
 int lapic_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host);
 int lapic_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host);
-/* Its page in xAPIC mode. 0, or -EOPNOTSUPP: not its page. Must not sleep. */
+/* Its page in xAPIC mode, for the emulator. 0, or -EOPNOTSUPP: not its page. May sleep. */
 int lapic_mmio_read(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, void *val);
 int lapic_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *val);
 /* Does the 8259's INTR line reach this vcpu (LINT0 as ExtINT, or APIC disabled)? Any context. */
@@ -101,6 +101,10 @@ bool lapic_accepts_pic(struct kvm_vcpu *vcpu);
 /* MSR_KVM_PV_EOI_EN: 0, or 1 for #GP. May sleep. vcpu->pv.eoi is what it reads. */
 int lapic_pv_eoi_set_msr(struct kvm_vcpu *vcpu, u64 val);
 void lapic_pv_eoi_wait(struct kvm_vcpu *vcpu);	/* KVM_REQ_PV_EOI; may sleep */
+void lapic_vapic_wait(struct kvm_vcpu *vcpu);	/* KVM_REQ_VAPIC; may sleep */
+/* TPR and regs.cr8 become what the guest has made them in its own memory. May sleep. */
+void lapic_vapic_pull(struct kvm_vcpu *vcpu);
+void lapic_tpr_exit(struct kvm_vcpu *vcpu);	/* KVM_REQ_TPR_ACCESS: fill kvm_run */
 /* The TSC offset or rate of the guest has changed: a deadline is armed again. */
 void lapic_timer_renew(struct kvm_vcpu *vcpu);
 

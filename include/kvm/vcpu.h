@@ -76,6 +76,8 @@ enum kvm_request {
 	KVM_REQ_APIC,		/* INIT or SIPI: .apic_events */
 	KVM_REQ_NMI,		/* .nmi_posted */
 	KVM_REQ_IOAPIC_EOI,	/* userspace's I/O APIC wants to know: .eoi_exit_vector */
+	KVM_REQ_VAPIC,		/* look at TPR's copy when that can be waited for */
+	KVM_REQ_TPR_ACCESS,	/* userspace wants to know of an access to TPR */
 };
 
 /* Why KVM_RUN must do something before the next entry. */
@@ -116,6 +118,8 @@ struct kvm_vcpu_msrs {
 	u64 misc_features;		/* bit 0: CPUID faults outside ring 0 */
 	u64 tsc_adjust;
 	u64 ucode_rev;
+	u64 arch_caps;			/* IA32_ARCH_CAPABILITIES */
+	u64 de_cfg;
 	u64 hwcr;
 	u64 mtrr_deftype;
 	u64 mtrr_fixed[KVM_MTRR_FIXED];
@@ -216,6 +220,7 @@ struct kvm_vcpu {
 	 * the thread does to its own .lapic.
 	 */
 	bool irq_check;
+	bool irq_watch;			/* [t] irqchip_peek() has to be asked before every entry */
 	struct rcuwait halt_wait;	/* [a] where the thread sleeps while halted */
 	u32 halt_poll_ns;		/* [t] how long it spins before it sleeps */
 

@@ -119,6 +119,8 @@ int x86_interrupt_ioctl(struct kvm_vcpu *vcpu, const struct kvm_interrupt *irq);
 
 /* --- exit.c: act on one exit. kvm_verdict or errno. */
 int x86_handle_exit(struct kvm_vcpu *vcpu, struct kvm_exit *exit);
+/* RIP of the instruction that makes the access a device is asked for. */
+u64 x86_emulated_rip(const struct kvm_vcpu *vcpu);
 /*
  * Step over the instruction that caused @exit (decoding it if the hardware does not
  * say how long it is), with its single-step trap. kvm_verdict (a fault of the fetch is queued).

@@ -37,6 +37,7 @@ static const struct cap {
 	{ .cap = KVM_CAP_HLT, .value = 1 },
 	{ .cap = KVM_CAP_USER_MEMORY, .value = 1 },
 	{ .cap = KVM_CAP_SET_TSS_ADDR, .value = 1 },
+	{ .cap = KVM_CAP_VAPIC, .value = 1 },
 	{ .cap = KVM_CAP_EXT_CPUID, .value = 1 },
 	{ .cap = KVM_CAP_CLOCKSOURCE, .value = 1 },
 	{ .cap = KVM_CAP_NR_VCPUS, .get = caps_nr_vcpus },

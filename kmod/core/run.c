@@ -197,6 +197,8 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 		steal_update(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_PV_EOI))
 		lapic_pv_eoi_wait(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_VAPIC))
+		lapic_vapic_wait(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_SHUTDOWN)) {
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return KVM_TO_USER;
@@ -204,6 +206,10 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 	if (vcpu_take_request(vcpu, KVM_REQ_IOAPIC_EOI)) {
 		vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
 		vcpu->run->eoi.vector = vcpu->eoi_exit_vector;
+		return KVM_TO_USER;
+	}
+	if (vcpu_take_request(vcpu, KVM_REQ_TPR_ACCESS)) {
+		lapic_tpr_exit(vcpu);
 		return KVM_TO_USER;
 	}
 	if (vcpu_take_request(vcpu, KVM_REQ_APIC))

@@ -77,8 +77,13 @@ int lapic_reg_read(struct kvm_lapic *apic, u32 reg, u32 *val)
 	case APIC_LVR:
 		*val = lapic_version(apic);
 		break;
+	case APIC_TASKPRI:
+		lapic_vapic_pull(apic->vcpu);
+		*val = lapic_reg(apic, reg);
+		break;
 	case APIC_ARBPRI:
 	case APIC_PROCPRI:
+		lapic_vapic_pull(apic->vcpu);
 		*val = lapic_ppr(apic);
 		break;
 	case APIC_TMCCT:
@@ -240,9 +245,15 @@ void lapic_set_tpr(struct kvm_vcpu *vcpu, u8 tpr)
 	u32 old = lapic_reg(apic, APIC_TASKPRI);
 
 	lapic_set_reg(apic, APIC_TASKPRI, tpr);
+	apic->vapic_newer = true;
 	vcpu->regs.cr8 = tpr >> 4;
 	if (tpr < old)
 		lapic_look(apic);
+}
+
+static bool lapic_tpr_reported(const struct kvm_lapic *apic, u32 reg)
+{
+	return unlikely(apic->tpr_report) && reg == APIC_TASKPRI;
 }
 
 /* Is [gpa, gpa + len) in the page? It never crosses its end: accesses are split at pages. */
@@ -259,14 +270,15 @@ static bool lapic_owns(const struct kvm_lapic *apic, gpa_t gpa)
 int lapic_mmio_read(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, void *val)
 {
 	struct kvm_lapic *apic = vcpu->lapic;
-	u32 offset = gpa & ~PAGE_MASK, word = 0;
+	u32 offset = gpa & ~PAGE_MASK, reg = offset & ~(LAPIC_REG_STEP - 1), word = 0;
 	u8 bytes[sizeof(u64) + LAPIC_REG_STEP] = {};
 
 	if (!apic || !lapic_owns(apic, gpa))
 		return -EOPNOTSUPP;
-	if (offset < KVM_APIC_REG_SIZE &&
-	    lapic_reg_read(apic, offset & ~(LAPIC_REG_STEP - 1), &word))
+	if (offset < KVM_APIC_REG_SIZE && lapic_reg_read(apic, reg, &word))
 		lapic_error(apic, LAPIC_ERR_REGISTER);
+	if (lapic_tpr_reported(apic, reg))
+		lapic_tpr_accessed(apic, x86_emulated_rip(vcpu), false);
 	memcpy(bytes, &word, sizeof(word));
 	memcpy(val, bytes + offset % LAPIC_REG_STEP, min_t(unsigned int, len, sizeof(u64)));
 	return 0;
@@ -284,6 +296,8 @@ int lapic_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const v
 	memcpy(&word, val, sizeof(word));
 	if (offset >= KVM_APIC_REG_SIZE || lapic_reg_write(apic, offset, word))
 		lapic_error(apic, LAPIC_ERR_REGISTER);
+	if (lapic_tpr_reported(apic, offset))
+		lapic_tpr_accessed(apic, x86_emulated_rip(vcpu), true);
 	return 0;
 }
 
@@ -303,6 +317,8 @@ int lapic_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 	if (apic->mode != LAPIC_X2APIC || reg >= KVM_APIC_REG_SIZE ||
 	    lapic_reg_read(apic, reg, &low))
 		return 1;
+	if (lapic_tpr_reported(apic, reg) && !host)
+		lapic_tpr_accessed(apic, vcpu_rip(vcpu), false);
 	*val = low;
 	if (reg == APIC_ICR)
 		*val |= (u64)lapic_reg(apic, APIC_ICR2) << 32;
@@ -337,6 +353,8 @@ int lapic_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 		return lapic_x2apic_icr(apic, val);
 	if (val >> 32)
 		return 1;
+	if (lapic_tpr_reported(apic, reg) && !host)
+		lapic_tpr_accessed(apic, vcpu_rip(vcpu), true);
 	return lapic_reg_write(apic, reg, val);
 }
 

@@ -57,7 +57,12 @@ struct kvm_lapic {
 
 	bool pv_eoi_offered;		/* [t] the flag in guest memory is up, see lapic_pv_eoi.c */
 	bool pv_eoi_ended;		/* [t] EOI came while the flag could not be reached */
-	gpa_t vapic_addr;		/* [t] KVM_SET_VAPIC_ADDR, 0: none */
+	gpa_t vapic_addr;		/* [t] KVM_SET_VAPIC_ADDR, 0: none; see lapic_vapic.c */
+	bool vapic_newer;		/* [t] TPR was written since the copy was */
+	bool vapic_skip;		/* [t] the copy cannot be had: one entry without */
+	bool tpr_report;		/* [t] KVM_TPR_ACCESS_REPORTING */
+	bool tpr_write;			/* [t] for KVM_REQ_TPR_ACCESS, with: */
+	u64 tpr_rip;			/* [t] of the instruction */
 
 	/*
 	 * As struct kvm_lapic_state lays them out. IRR and TMR: [a]; others: [t].
@@ -109,6 +114,7 @@ bool lapic_request(struct kvm_lapic *apic, u8 vector, bool level);
 void lapic_local(struct kvm_lapic *apic, u32 lvt);
 void lapic_error(struct kvm_lapic *apic, enum lapic_error error);
 u32 lapic_ppr(struct kvm_lapic *apic);		/* [t] */
+int lapic_irr_top(struct kvm_lapic *apic);	/* [t] highest vector requested, or -1 */
 void lapic_eoi(struct kvm_lapic *apic);		/* [t] */
 void lapic_irq_scan(struct kvm_lapic *apic);	/* [t] the bitmaps were replaced */
 void lapic_eoi_finish(struct kvm_lapic *apic);	/* [t] something is in service: no more */
@@ -129,6 +135,14 @@ void lapic_map_update(struct kvm *kvm);
 void lapic_pv_eoi_offer(struct kvm_lapic *apic, u8 vector);
 /* ISR as the guest sees it, if .pv_eoi_offered; must not sleep, may have to be done later. */
 void lapic_pv_eoi_sync(struct kvm_lapic *apic);
+
+/* --- lapic_vapic.c, [t], loaded */
+/* TPR and its copy, if there is one, agree; must not sleep, may have to be done later. */
+void lapic_vapic_sync(struct kvm_lapic *apic);
+/* The instruction at @rip has read or written TPR: KVM_EXIT_TPR_ACCESS before the next entry. */
+void lapic_tpr_accessed(struct kvm_lapic *apic, u64 rip, bool write);
+long lapic_ioctl_vapic(struct kvm_lapic *apic, const void __user *argp);
+long lapic_ioctl_tpr_report(struct kvm_vcpu *vcpu, const void __user *argp);
 
 /* --- lapic_timer.c, [t] */
 void lapic_timer_init(struct kvm_lapic *apic);

@@ -25,7 +25,7 @@ bool lapic_request(struct kvm_lapic *apic, u8 vector, bool level)
 	return true;
 }
 
-static int lapic_irr_top(struct kvm_lapic *apic)
+int lapic_irr_top(struct kvm_lapic *apic)
 {
 	unsigned long words = READ_ONCE(apic->irr_words);
 	int word;
@@ -158,6 +158,8 @@ static int lapic_peek(struct kvm_lapic *apic)
  */
 int irqchip_peek(struct kvm_vcpu *vcpu)
 {
+	if (unlikely(vcpu->irq_watch))
+		lapic_vapic_sync(vcpu->lapic);
 	if (lapic_pic_waits(vcpu))
 		return KVM_IRQ_EXTINT;
 	return lapic_peek(vcpu->lapic);

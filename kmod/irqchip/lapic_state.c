@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The vcpu ioctls of the local APIC: its state, and the task priority's copy in
- * guest memory.
- */
+/* The vcpu ioctls of the local APIC: which there are, and its state. */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <kvm/memslot.h>
 #include "lapic.h"
 
 static_assert(sizeof(struct kvm_lapic_state) == KVM_APIC_REG_SIZE);
@@ -118,24 +114,6 @@ static long lapic_ioctl_set(struct kvm_lapic *apic, const void __user *argp)
 	return r;
 }
 
-/*
- * The page is where a patched 32-bit guest would keep its task priority. It is patched
- * only by a VMM that gets KVM_EXIT_TPR_ACCESS, which is not reported; so the address is
- * checked and kept.
- */
-static long lapic_ioctl_vapic(struct kvm_lapic *apic, const void __user *argp)
-{
-	struct kvm_vapic_addr va;
-
-	if (copy_from_user(&va, argp, sizeof(va)))
-		return -EFAULT;
-	if (va.vapic_addr &&
-	    !memslot_find(memslots_get(apic->vcpu->kvm), va.vapic_addr >> PAGE_SHIFT))
-		return -EINVAL;
-	apic->vapic_addr = va.vapic_addr;
-	return 0;
-}
-
 long lapic_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *argp)
 {
 	switch (ioctl) {
@@ -145,6 +123,8 @@ long lapic_vcpu_ioctl(struct kvm_vcpu *vcpu, unsigned int ioctl, void __user *ar
 		return vcpu->lapic ? lapic_ioctl_set(vcpu->lapic, argp) : -EINVAL;
 	case KVM_SET_VAPIC_ADDR:
 		return vcpu->lapic ? lapic_ioctl_vapic(vcpu->lapic, argp) : -EINVAL;
+	case KVM_TPR_ACCESS_REPORTING:
+		return lapic_ioctl_tpr_report(vcpu, argp);
 	default:
 		return -ENOTTY;
 	}

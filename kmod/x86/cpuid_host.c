@@ -254,6 +254,9 @@ void cpuid_host_init(void)
 	for (i = 0; i < cpuid_words_count; i++)
 		x86_caps.words[cpuid_words[i].word] = host_word(&cpuid_words[i]);
 	x86_caps.words[9] &= ~(u32)kvm_vendor->caps.cpuid_hide_7_0_ebx;
+	/* AMD's CPUs have no such register, and their guests expect none. */
+	if (kvm_vendor->isa == KVM_ISA_VMX)
+		x86_caps.words[18] |= F(ARCH_CAPABILITIES);
 	host_xsave_init();
 	host_registers_init();
 }

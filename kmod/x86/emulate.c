@@ -762,6 +762,11 @@ int x86_complete_io(struct kvm_vcpu *vcpu)
 	}
 }
 
+u64 x86_emulated_rip(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->emul->exec.rip;
+}
+
 /* Context: may sleep. Return: 0 or -ENOMEM. */
 int emulator_vcpu_init(struct kvm_vcpu *vcpu)
 {

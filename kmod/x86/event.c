@@ -341,13 +341,16 @@ static void event_inject_nmi(struct kvm_vcpu *vcpu)
 /* Does an interrupt wait, allowed or not? */
 static bool event_irq_waiting(struct kvm_vcpu *vcpu)
 {
+	bool waiting;
+
 	if (vcpu->user_irq >= 0)
 		return true;
 	if (!vcpu->irq_check)
 		return false;
+	waiting = vcpu->lapic && irqchip_peek(vcpu) >= 0;
 	/* What changes the answer sets it again. */
-	vcpu->irq_check = vcpu->lapic && irqchip_peek(vcpu) >= 0;
-	return vcpu->irq_check;
+	vcpu->irq_check = waiting || vcpu->irq_watch;
+	return waiting;
 }
 
 static void event_inject_irq(struct kvm_vcpu *vcpu)
@@ -492,6 +495,8 @@ void x86_run_publish(struct kvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
+	if (unlikely(vcpu->irq_watch))
+		lapic_vapic_pull(vcpu);
 	run->if_flag = !!(vcpu_rflags(vcpu) & X86_EFLAGS_IF);
 	run->ready_for_interrupt_injection = event_ready_for_irq(vcpu);
 	run->cr8 = vcpu->regs.cr8;

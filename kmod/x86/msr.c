@@ -11,6 +11,7 @@
 #include <asm/mce.h>
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
+#include <compat/mitigation.h>
 #include <compat/msr.h>
 #include <kvm/irqchip.h>
 #include <kvm/paravirt.h>
@@ -476,29 +477,7 @@ static int msr_set_hwcr(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
 #define MSR_AMD_SYSCFG	0xc0010010
 #define MSR_AMD_IC_CFG	0xc0011021
 #define MSR_AMD_TW_CFG	0xc0011023
-#define MSR_AMD_DE_CFG	0xc0011029
 #define MSR_AMD_EX_CFG	0xc001102c
-
-/* LFENCE is serializing on every host this runs on; guests may only confirm it. */
-#define DE_CFG_LFENCE	BIT_ULL(1)
-
-u64 msr_de_cfg(void)
-{
-	return boot_cpu_has(X86_FEATURE_LFENCE_RDTSC) ? DE_CFG_LFENCE : 0;
-}
-
-static int msr_get_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
-{
-	*val = msr_de_cfg();
-	return 0;
-}
-
-static int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
-{
-	u64 now;
-
-	return msr_get_de_cfg(vcpu, index, &now, host) || val != now;
-}
 
 static int msr_get_paravirt(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
@@ -538,6 +517,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RO(MSR_FSB_FREQ, MSR_FSB_FREQ, constant, 0),
 	MSR_RW(MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, platform, MSR_LISTED),
 	MSR_RO(MTRR_CAP, MTRR_CAP, mtrr_cap, 0),
+	MSR_RW(MSR_IA32_ARCH_CAPABILITIES, MSR_IA32_ARCH_CAPABILITIES, arch_caps, MSR_LISTED),
 	MSR_RW(MSR_MISC_FEATURES_ENABLES, MSR_MISC_FEATURES_ENABLES,
 	       misc_features, MSR_LISTED),
 	MSR_RW(MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_CS, vendor, MSR_LISTED),
@@ -557,6 +537,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MTRR_FIXED_4K, MTRR_FIXED_4K + 7, mtrr, 0),
 	MSR_RW(MSR_IA32_CR_PAT, MSR_IA32_CR_PAT, pat, MSR_LISTED),
 	MSR_RW(MTRR_DEF_TYPE, MTRR_DEF_TYPE, mtrr, 0),
+	MSR_RW(MSR_IA32_PERF_CAPABILITIES, MSR_IA32_PERF_CAPABILITIES, no_counter, MSR_LISTED),
 	MSR_RW(MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 4 * KVM_MCE_BANKS_MAX - 1,
 	       mce, 0),
 	MSR_RW(MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, lapic, MSR_LISTED),
@@ -587,7 +568,7 @@ static const struct msr_desc msr_table[] = {
 	MSR_RW(MSR_F15H_PERF_CTL, MSR_F15H_PERF_CTR5, no_counter, 0),
 	MSR_RO(MSR_AMD_IC_CFG, MSR_AMD_IC_CFG, zero, 0),
 	MSR_INERT(MSR_AMD64_DC_CFG, MSR_AMD_TW_CFG, 0),
-	MSR_RW(MSR_AMD_DE_CFG, MSR_AMD_DE_CFG, de_cfg, 0),
+	MSR_RW(MSR_AMD64_DE_CFG, MSR_AMD64_DE_CFG, de_cfg, 0),
 	MSR_INERT(MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2, 0),
 	MSR_INERT(MSR_AMD_EX_CFG, MSR_AMD_EX_CFG, 0),
 };
@@ -664,6 +645,8 @@ void msr_reset(struct kvm_vcpu *vcpu)
 	msrs->ucode_rev = kvm_vendor->isa == KVM_ISA_VMX ? UCODE_REV_INTEL :
 							   UCODE_REV_AMD;
 	msrs->mcg_cap = KVM_MCE_BANKS_MAX;
+	msrs->arch_caps = kvm_guest_arch_caps();
+	msrs->de_cfg = msr_de_cfg_offered();
 }
 
 /* Serve the entries until one is refused; how many were served. */

@@ -1,20 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What this host can give a guest, as /dev/kvm says it without a vcpu: feature MSRs
- * and device attributes.
+ * What this host can give a guest, as /dev/kvm says it without a vcpu: feature MSRs,
+ * with those that are nothing else, and device attributes.
  */
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/msr-index.h>
+#include <compat/mitigation.h>
 #include <compat/uapi.h>
 #include "x86_private.h"
 
 static const u32 msr_features[] = {
 	MSR_IA32_UCODE_REV,
 	MSR_PLATFORM_INFO,
+	MSR_IA32_ARCH_CAPABILITIES,
+	MSR_IA32_PERF_CAPABILITIES,
 	MSR_AMD64_DE_CFG,
 };
+
+/* LFENCE serializes what comes after it. */
+#define DE_CFG_LFENCE	BIT_ULL(1)
+
+u64 msr_de_cfg_offered(void)
+{
+	return boot_cpu_has(X86_FEATURE_LFENCE_RDTSC) ? DE_CFG_LFENCE : 0;
+}
+
+int msr_get_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	*val = vcpu->msrs.de_cfg;
+	return 0;
+}
+
+/* A guest may confirm what its CPU does anyway, and cannot switch it off. */
+int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if ((val & ~msr_de_cfg_offered()) || (!host && (vcpu->msrs.de_cfg & ~val)))
+		return 1;
+	vcpu->msrs.de_cfg = val;
+	return 0;
+}
+
+int msr_get_arch_caps(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	if (!host && !x86_guest_has(vcpu, X86_FEATURE_ARCH_CAPABILITIES))
+		return 1;
+	*val = vcpu->msrs.arch_caps;
+	return 0;
+}
+
+/* Userspace tells its guest what it wants: the guest may move to hosts that have it. */
+int msr_set_arch_caps(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if (!host)
+		return 1;
+	vcpu->msrs.arch_caps = val;
+	return 0;
+}
 
 /* 0, or 1: not a feature MSR. */
 static int msr_feature_get(u32 index, u64 *val)
@@ -26,8 +69,14 @@ static int msr_feature_get(u32 index, u64 *val)
 	case MSR_PLATFORM_INFO:
 		*val = MSR_PLATFORM_INFO_DEFAULT;
 		return 0;
+	case MSR_IA32_ARCH_CAPABILITIES:
+		*val = kvm_guest_arch_caps();
+		return 0;
+	case MSR_IA32_PERF_CAPABILITIES:
+		*val = 0;	/* there are no counters */
+		return 0;
 	case MSR_AMD64_DE_CFG:
-		*val = msr_de_cfg();
+		*val = msr_de_cfg_offered();
 		return 0;
 	default:
 		return 1;

@@ -89,7 +89,15 @@ void x86_restore_debugregs(struct kvm_vcpu *vcpu, const u64 *db, u64 dr6, u64 dr
 #define MSR_ENTRIES_MAX		255	/* of one KVM_GET_MSRS or KVM_SET_MSRS */
 #define MSR_PLATFORM_INFO_DEFAULT	BIT_ULL(31)	/* CPUID can be made to fault */
 u64 msr_host_ucode_rev(void);	/* the host's microcode, as MSR 0x8b says it */
-u64 msr_de_cfg(void);
+
+/* msr_feature.c */
+u64 msr_de_cfg_offered(void);
+int msr_get_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host);
+int msr_set_de_cfg(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host);
+int msr_get_arch_caps(struct kvm_vcpu *vcpu, u32 index, u64 *val, bool host);
+int msr_set_arch_caps(struct kvm_vcpu *vcpu, u32 index, u64 val, bool host);
+
+/* msr.c */
 int x86_set_apic_base(struct kvm_vcpu *vcpu, u64 val, bool host_initiated);
 bool x86_apic_base_valid(struct kvm_vcpu *vcpu, u64 val);
 void msr_reset(struct kvm_vcpu *vcpu);

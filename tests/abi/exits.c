@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "vmm.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -68,9 +69,12 @@ TEST(fail_entry, "guest state that the CPU refuses is KVM_EXIT_FAIL_ENTRY")
 
 	sregs.cs.db = 1;
 	for (i = 0; i < 2; i++) {
+		vmm_pin(i);
 		vmm_set_sregs(vcpu, &sregs);
 		vmm_run_to(vcpu, KVM_EXIT_FAIL_ENTRY);
 		CHECK(vcpu->run->fail_entry.hardware_entry_failure_reason);
+		if (vmm_cap(vcpu->vm, KVM_CAP_LAST_CPU))
+			CHECK_EQ(vcpu->run->fail_entry.cpu, sched_getcpu());
 		vmm_set_sregs(vcpu, &good);
 		vmm_set_regs(vcpu, &regs);
 		vmm_run_to(vcpu, KVM_EXIT_HLT);

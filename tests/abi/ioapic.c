@@ -125,6 +125,22 @@ TEST(edge, "an edge sends its message once")
 	CHECK_EQ(state(vcpu).irr, 0);
 }
 
+#define ACTIVE_LOW	(1u << 13)
+
+TEST(polarity, "KVM_IRQ_LINE's 1 is asserted, whatever polarity the pin has")
+{
+	struct vmm_vcpu *vcpu = boot();
+
+	CHECK_EQ(vmm_cap(vcpu->vm, KVM_CAP_IOAPIC_POLARITY_IGNORED), 1);
+	set_pin(vcpu, 17, ACTIVE_LOW | LEVEL | 0x55);
+	CHECK_EQ(chips_take(vcpu), -1);
+	CHECK_EQ(chips_line(vcpu->vm, 17, 1), 1);
+	CHECK_EQ(chips_take(vcpu), 0x55);
+	chips_line(vcpu->vm, 17, 0);
+	eoi(vcpu);
+	CHECK_EQ(chips_take(vcpu), -1);
+}
+
 TEST(edge_masked, "an edge while masked is reported and lost")
 {
 	struct vmm_vcpu *vcpu = boot();

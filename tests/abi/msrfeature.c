@@ -2,8 +2,9 @@
 /*
  * Feature MSRs on /dev/kvm, and the TSC's rate.
  */
-#include "vmm.h"
+#include "apic.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 GUEST(nothing, 64, "hlt\n");
@@ -134,6 +135,147 @@ TEST(platform_info, "KVM_CAP_MSR_PLATFORM_INFO decides whether the guest may rea
 	vmm_set_regs(vcpu, &regs);
 	vmm_run_to(vcpu, KVM_EXIT_HLT);
 	CHECK_EQ(vmm_regs(vcpu).rbx, 0);
+}
+
+static uint64_t feature(int dev, uint32_t index)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry.index = index };
+
+	if (OK(ioctl(dev, KVM_GET_MSRS, &m)) != 1)
+		SKIP("MSR 0x%x is no feature here", index);
+	return m.entry.data;
+}
+
+static bool listed(int dev, uint32_t index)
+{
+	struct kvm_msr_list *l = list(dev, 1000);
+	uint32_t i;
+
+	OK(ioctl(dev, KVM_GET_MSR_INDEX_LIST, l));
+	for (i = 0; i < l->nmsrs; i++)
+		if (l->indices[i] == index)
+			return true;
+	return false;
+}
+
+/* A guest that has the CPUID bit ARCH_CAPABILITIES, or not. */
+static struct vmm_vcpu *arch_caps_guest(bool bit)
+{
+	struct vmm_vcpu *vcpu = apic_vcpu_add(apic_vm_bare(APIC_SPLIT));
+	struct kvm_cpuid2 *cpuid = vmm_supported_cpuid(vcpu->vm->dev);
+	struct kvm_cpuid_entry2 *leaf = vmm_cpuid_find(cpuid, 7, 0);
+
+	if (!leaf)
+		SKIP("no CPUID leaf 7");
+	leaf->edx = bit ? leaf->edx | 1u << 29 : leaf->edx & ~(1u << 29);
+	vmm_set_cpuid(vcpu, cpuid);
+	return vcpu;
+}
+
+#define MSR_ARCH_CAPS	0x10a
+#define MSR_PERF_CAPS	0x345
+#define MSR_DE_CFG	0xc0011029
+
+TEST(arch_caps, "a guest reads ARCH_CAPABILITIES as userspace gives it, if its CPUID has it")
+{
+	struct vmm_vcpu *vcpu = arch_caps_guest(true);
+	uint64_t offered = feature(open_dev(), MSR_ARCH_CAPS), val;
+
+	CHECK(listed(vcpu->vm->dev, MSR_ARCH_CAPS));
+	CHECK(apic_msr_get(vcpu, MSR_ARCH_CAPS, &val));
+	CHECK_EQ(val, offered);
+	CHECK(guest_rdmsr(vcpu, MSR_ARCH_CAPS, &val));
+	CHECK_EQ(val, offered);
+	/* A CPU model of the VMM's asks for more than this host has. */
+	CHECK(apic_msr_set(vcpu, MSR_ARCH_CAPS, offered | 0x2b));
+	CHECK(guest_rdmsr(vcpu, MSR_ARCH_CAPS, &val));
+	CHECK_EQ(val, offered | 0x2b);
+	CHECK(apic_msr_set(vcpu, MSR_ARCH_CAPS, 0));
+	CHECK(guest_rdmsr(vcpu, MSR_ARCH_CAPS, &val));
+	CHECK_EQ(val, 0);
+	CHECK(!guest_wrmsr(vcpu, MSR_ARCH_CAPS, 0));
+}
+
+TEST(arch_caps_hidden, "without the CPUID bit the guest gets #GP, userspace the value")
+{
+	struct vmm_vcpu *vcpu = arch_caps_guest(false);
+	uint64_t offered = feature(open_dev(), MSR_ARCH_CAPS), val;
+
+	CHECK(!guest_rdmsr(vcpu, MSR_ARCH_CAPS, &val));
+	CHECK(apic_msr_get(vcpu, MSR_ARCH_CAPS, &val));
+	CHECK_EQ(val, offered);
+	CHECK(apic_msr_set(vcpu, MSR_ARCH_CAPS, 0));
+}
+
+/* Linux says what it found: a guest must not be told that it is safe where the host is not. */
+static bool host_affected(const char *bug)
+{
+	char path[128], text[64] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/vulnerabilities/%s", bug);
+	f = fopen(path, "r");
+	if (!f)
+		SKIP("no %s", path);
+	CHECK(fgets(text, sizeof(text), f));
+	fclose(f);
+	return strncmp(text, "Not affected", 12) != 0;
+}
+
+TEST(arch_caps_true, "ARCH_CAPABILITIES offers what the host's kernel has found")
+{
+	static const struct { const char *bug; uint64_t no; } bits[] = {
+		{ "meltdown", 1 << 0 }, { "spec_store_bypass", 1 << 4 }, { "mds", 1 << 5 },
+	};
+	uint64_t offered = feature(open_dev(), MSR_ARCH_CAPS);
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bits) / sizeof(*bits); i++) {
+		tap_diag("%s: %s", bits[i].bug, host_affected(bits[i].bug) ? "affected" : "not");
+		CHECK_EQ(!(offered & bits[i].no), host_affected(bits[i].bug));
+	}
+	/* TSX_CTRL and IBRS_ALL come with registers that have to be there. */
+	if (offered & (1 << 7 | 1 << 1))
+		CHECK(listed(vmm_open(), 0x122) || listed(vmm_open(), 0x48));
+}
+
+TEST(perf_caps, "without counters PERF_CAPABILITIES is 0, for userspace only")
+{
+	struct vmm_vcpu *vcpu = apic_vcpu_add(apic_vm_bare(APIC_SPLIT));
+	uint64_t offered = feature(open_dev(), MSR_PERF_CAPS), val;
+
+	if (offered)
+		SKIP("there are counters");
+	CHECK(listed(vcpu->vm->dev, MSR_PERF_CAPS));
+	CHECK(apic_msr_set(vcpu, MSR_PERF_CAPS, 0));
+	CHECK(!apic_msr_set(vcpu, MSR_PERF_CAPS, 1));
+	CHECK(apic_msr_get(vcpu, MSR_PERF_CAPS, &val));
+	CHECK_EQ(val, 0);
+	CHECK(!guest_rdmsr(vcpu, MSR_PERF_CAPS, &val));
+	CHECK(!guest_wrmsr(vcpu, MSR_PERF_CAPS, 0));
+}
+
+TEST(de_cfg, "userspace sets DE_CFG's LFENCE bit both ways, the guest only on")
+{
+	struct vmm_vcpu *vcpu = apic_vcpu_add(apic_vm_bare(APIC_SPLIT));
+	uint64_t offered = feature(open_dev(), MSR_DE_CFG), val;
+
+	if (offered != 2)
+		SKIP("LFENCE is not said to serialize");
+	CHECK(apic_msr_set(vcpu, MSR_DE_CFG, 0));
+	CHECK(guest_rdmsr(vcpu, MSR_DE_CFG, &val));
+	CHECK_EQ(val, 0);
+	CHECK(!apic_msr_set(vcpu, MSR_DE_CFG, 6));
+	CHECK(!guest_wrmsr(vcpu, MSR_DE_CFG, 6));
+	CHECK(guest_wrmsr(vcpu, MSR_DE_CFG, 2));
+	CHECK(guest_rdmsr(vcpu, MSR_DE_CFG, &val));
+	CHECK_EQ(val, 2);
+	CHECK(!guest_wrmsr(vcpu, MSR_DE_CFG, 0));
+	CHECK(apic_msr_get(vcpu, MSR_DE_CFG, &val));
+	CHECK_EQ(val, 2);
 }
 
 #define CAP_SYS_ATTRIBUTES	209
