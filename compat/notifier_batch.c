@@ -5,6 +5,7 @@
 #include <linux/hash.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <kvm/debug.h>
 #include "notifier_batch.h"
 
 static struct batch_slot *batch_slots;
@@ -40,6 +41,19 @@ bool batch_lost(void)
 	return READ_ONCE(batch_full);
 }
 
+/* Tests lower the two bounds, and take out what comes when one is reached. */
+static unsigned int slot_ranges(void)
+{
+	if (KVM_SEEDED_FAULT(50) || KVM_SEEDED_FAULT(51))
+		return 2;
+	return KVM_SEEDED_FAULT(52) || KVM_SEEDED_FAULT(53) ? 0 : BATCH_RANGES;
+}
+
+static unsigned int slot_count(void)
+{
+	return KVM_SEEDED_FAULT(54) || KVM_SEEDED_FAULT(55) ? 0 : BATCH_SLOTS;
+}
+
 static struct batch_slot *slot_nth(unsigned int i)
 {
 	return &batch_slots[(hash_ptr(current, 5) + i) % BATCH_SLOTS];
@@ -62,7 +76,7 @@ static struct batch_slot *slot_claim(void)
 	struct batch_slot *slot;
 	unsigned int i;
 
-	for (i = 0; i < BATCH_SLOTS; i++) {
+	for (i = 0; i < slot_count(); i++) {
 		slot = slot_nth(i);
 		if (READ_ONCE(slot->task) || cmpxchg(&slot->task, NULL, current))
 			continue;
@@ -72,7 +86,7 @@ static struct batch_slot *slot_claim(void)
 		return slot;
 	}
 	/* Who had no slot cannot be known later, so this never goes away. */
-	WRITE_ONCE(batch_full, true);
+	WRITE_ONCE(batch_full, !KVM_SEEDED_FAULT(55));
 	return NULL;
 }
 
@@ -83,13 +97,13 @@ static void slot_stretch(struct batch_slot *slot, struct mm_struct *mm, unsigned
 	unsigned int i;
 
 	for (i = 0; i < slot->nr; i++) {
-		if (slot->mm[i] != mm)
+		if (slot->mm[i] != mm || KVM_SEEDED_FAULT(51))
 			continue;
 		slot->range[i].start = min(slot->range[i].start, start);
 		slot->range[i].end = max(slot->range[i].end, end);
 		return;
 	}
-	slot->lost = true;
+	slot->lost = !KVM_SEEDED_FAULT(51) && !KVM_SEEDED_FAULT(53);
 }
 
 void batch_add(struct mm_struct *mm, unsigned long start, unsigned long end)
@@ -100,7 +114,7 @@ void batch_add(struct mm_struct *mm, unsigned long start, unsigned long end)
 		slot = slot_claim();
 	if (!slot)
 		return;
-	if (slot->nr == BATCH_RANGES) {
+	if (slot->nr == slot_ranges()) {
 		slot_stretch(slot, mm, start, end);
 		return;
 	}

@@ -138,7 +138,7 @@ static noinline void batch_note(struct mm_struct *mm, const struct page *page,
 		if (n->mm == mm)
 			known = true;
 	rcu_read_unlock();
-	if (known && !KVM_SEEDED_FAULT(43))
+	if (known && !KVM_SEEDED_FAULT(43) && !KVM_SEEDED_FAULT(49))
 		batch_add(mm, address, address + page_size((struct page *)page));
 }
 
@@ -315,7 +315,9 @@ static void trust_settle(struct work_struct *work)
 	synchronize_rcu_tasks();
 	if (anybody_unflushed())
 		flush_everything(trusted);
-	WRITE_ONCE(since_trusted, since);
+	/* In a test, the window that closes here stays open, and nothing is noted. */
+	if (!KVM_SEEDED_FAULT(49))
+		WRITE_ONCE(since_trusted, since);
 }
 
 static DECLARE_WORK(trust_work, trust_settle);

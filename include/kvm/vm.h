@@ -123,5 +123,7 @@ void vm_request_all(struct kvm *kvm, enum kvm_request req);
  * not sleep (callable under spinlocks).
  */
 void vm_flush_tlb(struct kvm *kvm);
+/* Would it have to interrupt anybody? An estimate: vcpus come and go. Any context. */
+bool vm_flush_interrupts(struct kvm *kvm);
 
 #endif

@@ -96,6 +96,17 @@ void vm_flush_tlb(struct kvm *kvm)
 	put_cpu();
 }
 
+bool vm_flush_interrupts(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	u32 i;
+
+	vm_for_each_vcpu(i, vcpu, kvm)
+		if (READ_ONCE(vcpu->mode) != KVM_OUTSIDE_GUEST)
+			return true;
+	return false;
+}
+
 int flush_init(void)
 {
 	int cpu;

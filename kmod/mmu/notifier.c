@@ -12,6 +12,8 @@
 #define ZAP_BUDGET	4096
 /* Bytes from which on a flush that may not sleep frees tables instead of emptying them. */
 #define FLUSH_TABLES	(64UL << 20)
+/* Pages around a single one, of which the unused go along with it; a power of two. */
+#define COLD_SPAN	64
 
 static struct kvm *notifier_kvm(struct kvm_notifier *n)
 {
@@ -102,6 +104,47 @@ static void zap_hvas(struct mmu_batch *batch, hva_t start, hva_t end, bool free_
 	}
 }
 
+static bool spte_is_cold(u64 spte)
+{
+	u64 accessed = spte_format()->accessed;
+
+	return spte_is_leaf(spte) && (spte_is_tracked(spte) || (accessed && !(spte & accessed)));
+}
+
+/*
+ * The host changes single pages in runs: reclaim, compaction, a balloon. Where a vcpu
+ * must be interrupted for one of them, what lies around it and has not been used
+ * since the host looked last goes too, in the same flush, so that those which follow
+ * interrupt nobody. Should the guest want one after all, one fault maps them again.
+ */
+static void zap_cold(struct mmu_batch *batch, hva_t hva)
+{
+	struct kvm_memslots *slots = memslots_get(batch->kvm);
+	struct kvm_memslot *slot;
+	int pos, level, i;
+	u64 *sptep, spte;
+	gfn_t gfn, last;
+
+	lockdep_assert_held_write(&batch->kvm->mmu.lock);
+	memslot_for_each_hva(slot, slots, hva, hva + PAGE_SIZE, pos) {
+		slot_clip(slot, hva, hva + PAGE_SIZE, &gfn, &last);
+		sptep = table_find(&batch->kvm->mmu, gfn & ~(COLD_SPAN - 1ULL), 0, &level);
+		for (i = 0; level == SPTE_LEVEL_4K && i < COLD_SPAN; i++, sptep++) {
+			spte = READ_ONCE(*sptep);
+			if (spte_is_cold(spte) &&
+			    spte_change(batch, sptep, spte, 0, SPTE_LEVEL_4K))
+				batch->unmapped++;
+		}
+	}
+}
+
+/* The flush of @batch, which is about [@start, @end), serves for more if it hurts. */
+static void zap_more(struct mmu_batch *batch, hva_t start, hva_t end)
+{
+	if (batch->flush && end - start == PAGE_SIZE && vm_flush_interrupts(batch->kvm))
+		zap_cold(batch, start);
+}
+
 static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long start,
 				      unsigned long end, bool may_block)
 {
@@ -116,6 +159,7 @@ static void notifier_invalidate_start(struct kvm_notifier *n, unsigned long star
 	write_lock(&kvm->mmu.lock);
 	invalidation_begin(&kvm->mmu, start, end);
 	zap_hvas(&batch, start, end, false, may_block);
+	zap_more(&batch, start, end);
 	write_unlock(&kvm->mmu.lock);
 	srcu_read_unlock(&kvm->srcu, idx);
 	mmu_finish(&batch, "an invalidation", KVM_SEEDED_FAULT(7));
@@ -170,6 +214,7 @@ static void notifier_flush(struct kvm_notifier *n, const struct kvm_notifier_ran
 		/* Fills tell of hugetlb pages under the lock, before they map them. */
 		flush_widen(&kvm->mmu, &start, &end);
 		zap_hvas(&batch, start, end, end - start > FLUSH_TABLES, false);
+		zap_more(&batch, start, end);
 	}
 	write_unlock(&kvm->mmu.lock);
 	srcu_read_unlock(&kvm->srcu, idx);

@@ -92,6 +92,23 @@ uint64_t bench_faults(struct vmm *vm)
 	return bench_stat(vm, "pf_fixed");
 }
 
+uint64_t bench_interrupts(const char *kind)
+{
+	FILE *file = fopen("/proc/interrupts", "r");
+	unsigned long long cpu0, cpu1;
+	char line[512], name[16];
+
+	CHECK(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %15[A-Z]: %llu %llu", name, &cpu0,
+			   &cpu1) == 3 && !strcmp(name, kind)) {
+			fclose(file);
+			return cpu1;
+		}
+	}
+	FAIL("/proc/interrupts has no %s for a second CPU", kind);
+}
+
 uint64_t bench_slots_max(void)
 {
 	int dev = vmm_open();

@@ -13,24 +13,6 @@
 #define REGION		(64 * SZ_1M)
 #define REGION_PAGES	(REGION / SZ_4K)
 
-/* Interrupts of one kind that CPU 1 has taken. */
-static uint64_t interrupts(const char *kind)
-{
-	FILE *file = fopen("/proc/interrupts", "r");
-	unsigned long long cpu0, cpu1;
-	char line[512], name[16];
-
-	CHECK(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, " %15[A-Z]: %llu %llu", name, &cpu0,
-			   &cpu1) == 3 && !strcmp(name, kind)) {
-			fclose(file);
-			return cpu1;
-		}
-	}
-	FAIL("/proc/interrupts has no %s for a second CPU", kind);
-}
-
 struct ipis {
 	uint64_t call, reschedule, shootdown;
 };
@@ -38,8 +20,8 @@ struct ipis {
 static struct ipis ipis_now(void)
 {
 	struct ipis now = {
-		.call = interrupts("CAL"), .reschedule = interrupts("RES"),
-		.shootdown = interrupts("TLB"),
+		.call = bench_interrupts("CAL"), .reschedule = bench_interrupts("RES"),
+		.shootdown = bench_interrupts("TLB"),
 	};
 
 	return now;

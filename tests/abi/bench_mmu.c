@@ -376,3 +376,28 @@ TEST(age, "aging 64 MiB through the notifier")
 		bench_row(name, floor, REGION_PAGES);
 	}
 }
+
+/* The same as reclaim has it: the page table, and whatever tells of it. */
+TEST(age_tables, "aging 64 MiB through the page tables")
+{
+	uint8_t *hva = bench_region(REGION, MADV_NOHUGEPAGE);
+	uint64_t plain = ~0ull, total;
+	struct vmm_vcpu *vcpu;
+	int round;
+
+	if (!bench_can_age())
+		SKIP("the module that ages is not loaded");
+	/* What a VM before this left behind may go away a little late. */
+	vmm_sleep_ms(4000);
+	for (round = 0; round < 2 * ROUNDS; round++) {
+		bench_touch_host(hva, REGION);
+		plain = least(plain, bench_age(hva, REGION, SZ_4K, BENCH_TABLES));
+	}
+	vcpu = bench_boot();
+	vmm_slot(vcpu->vm, 1, 0, BENCH_GPA, REGION, hva);
+	bench_touch_guest(vcpu, BENCH_GPA, REGION_PAGES, SZ_4K);
+	total = age(vcpu, hva, SZ_4K, BENCH_TABLES);
+	vmm_destroy(vcpu->vm);
+	bench_row("age_tables_total", total, REGION_PAGES);
+	bench_row("age_tables_plain", plain, REGION_PAGES);
+}

@@ -51,16 +51,22 @@ uint64_t bench_stat(struct vmm *vm, const char *name);
 /* Second-level faults the VM's vcpus took so far. */
 uint64_t bench_faults(struct vmm *vm);
 uint64_t bench_slots_max(void);
+/* Interrupts of one kind that the second CPU has taken, as /proc/interrupts names it. */
+uint64_t bench_interrupts(const char *kind);
 
 enum bench_age {
 	BENCH_CLEAR_YOUNG,
 	BENCH_CLEAR_FLUSH_YOUNG,
 	BENCH_TEST_YOUNG,
+	BENCH_TABLES,
 };
 
 /* The module behind bench_age() is loaded (tests/bench/notify). */
 bool bench_can_age(void);
-/* Ticks to call the kernel's notifier for each @step bytes of a range. */
+/*
+ * Ticks to call the kernel's notifier for each @step bytes of a range; BENCH_TABLES: to
+ * age its page-table entries, with all that goes with that on this kernel.
+ */
 uint64_t bench_age(const void *at, uint64_t size, uint64_t step, int op);
 
 #endif

@@ -23,11 +23,15 @@ static uint64_t frame_of(const struct region *r, uint64_t page)
 	return entry >> 63 ? entry & ((1ull << 55) - 1) : 0;
 }
 
+/*
+ * Of the last word, if memory ends within it, the kernel says that it read or wrote
+ * nothing: then nothing is known of those few frames, and they pass for idle.
+ */
 static bool idle_get(int fd, uint64_t frame)
 {
-	uint64_t word = 0;
+	uint64_t word = ~0ull;
 
-	CHECK(pread(fd, &word, 8, frame / 64 * 8) == 8);
+	OK(pread(fd, &word, 8, frame / 64 * 8));
 	return word >> frame % 64 & 1;
 }
 
@@ -35,7 +39,7 @@ static void idle_set(int fd, uint64_t frame)
 {
 	uint64_t word = 1ull << frame % 64;
 
-	CHECK(pwrite(fd, &word, 8, frame / 64 * 8) == 8);
+	OK(pwrite(fd, &word, 8, frame / 64 * 8));
 }
 
 /*
