@@ -171,16 +171,17 @@ HOOK(hook_batch_end)
 		batch_done(slot);
 }
 
+/* Page by page: an RCU section of the cheaper kind, with preemption off as it is anyway. */
 static bool young_mm(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	struct kvm_notifier *n;
 	bool young = false;
 
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(n, table_bucket(mm), link)
+	rcu_read_lock_sched();
+	hlist_for_each_entry_rcu(n, table_bucket(mm), link, rcu_read_lock_sched_held())
 		if (n->mm == mm)
 			young |= n->ops->clear_young(n, start, end);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return young && !KVM_SEEDED_FAULT(48);
 }
 

@@ -138,7 +138,7 @@ static void zap_cold(struct mmu_batch *batch, hva_t hva)
 	}
 }
 
-/* The flush of @batch, which is about [@start, @end), serves for more if it hurts. */
+/* The flush of @batch, which is only about [@start, @end), serves for more if it hurts. */
 static void zap_more(struct mmu_batch *batch, hva_t start, hva_t end)
 {
 	if (batch->flush && end - start == PAGE_SIZE && vm_flush_interrupts(batch->kvm))
@@ -201,6 +201,7 @@ static void notifier_flush(struct kvm_notifier *n, const struct kvm_notifier_ran
 {
 	struct kvm *kvm = notifier_kvm(n);
 	struct mmu_batch batch;
+	bool alone = nr == 1;
 	int idx;
 
 	mmu_batch_init(&batch, kvm);
@@ -214,7 +215,8 @@ static void notifier_flush(struct kvm_notifier *n, const struct kvm_notifier_ran
 		/* Fills tell of hugetlb pages under the lock, before they map them. */
 		flush_widen(&kvm->mmu, &start, &end);
 		zap_hvas(&batch, start, end, end - start > FLUSH_TABLES, false);
-		zap_more(&batch, start, end);
+		if (alone)
+			zap_more(&batch, start, end);
 	}
 	write_unlock(&kvm->mmu.lock);
 	srcu_read_unlock(&kvm->srcu, idx);

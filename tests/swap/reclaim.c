@@ -144,6 +144,47 @@ const struct action action_reclaim = {
 	.proof = swapped_out,
 };
 
+/*
+ * What was only read since it came back is not written out again, so reclaim flushes
+ * once for many such pages. A vcpu that can read them without a swap-in reads frames
+ * that are somebody else's.
+ */
+static void reread(struct region *r)
+{
+	uint64_t pages = region_pages(r), left = pages, came;
+	char path[128];
+	int i;
+
+	snprintf(path, sizeof(path), "%s/memory.reclaim", r->swap->cgroup);
+	region_policy(r, POLICY_REST);
+	region_drive_out(r);
+	guest_verify(r, 0, pages);
+	/* At first they are found in use. */
+	for (i = 0; i < 20 && left > pages / 4; i++) {
+		host_try_write(path, "%llu", (unsigned long long)r->size);
+		left = host_resident(r->hva, r->size);
+	}
+	came = vmstat("pswpin");
+	guest_verify(r, 0, pages);
+	came = vmstat("pswpin") - came;
+	CHECKF(came >= pages / 2, "%llu pages came back for %llu that were gone",
+	       (unsigned long long)came, (unsigned long long)(pages - left));
+	region_policy(r, POLICY_CHURN);
+}
+
+static void reread_out(struct region *r)
+{
+	uint64_t out = vmstat_since("pswpout"), in = vmstat_since("pswpin");
+
+	CHECKF(in > region_pages(r) && out >= 64, "only %llu pages went to swap and %llu came back",
+	       (unsigned long long)out, (unsigned long long)in);
+}
+
+static const struct action action_reread = {
+	.name = "reread", .backings = ON(BACK_ANON), .rounds = 1, .mib = 4,
+	.apply = reread, .missing = without_memory_reclaim, .proof = reread_out,
+};
+
 ACTION_CASE(pageout, action_pageout, BACK_ANON,
 	    "MADV_PAGEOUT of anonymous memory")
 ACTION_CASE(pageout_thp, action_pageout, BACK_THP,
@@ -160,3 +201,4 @@ ACTION_CASE(cgroup_thp, action_cgroup, BACK_THP, "the same with huge pages")
 ACTION_CASE(cgroup_shmem, action_cgroup, BACK_SHMEM, "the same with shmem")
 ACTION_CASE(reclaim, action_reclaim, BACK_ANON, "memory.reclaim")
 ACTION_CASE(reclaim_thp, action_reclaim, BACK_THP, "memory.reclaim of huge pages")
+ACTION_CASE(reread, action_reread, BACK_ANON, "reclaim of what was only read")
