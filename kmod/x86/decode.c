@@ -294,6 +294,22 @@ static const struct decode_entry *decode_vector_map(unsigned int map, u8 opcode)
 	}
 }
 
+/*
+ * VEX instead of REX and the mandatory prefix. @rxb: as REX has them. @rest: W, the
+ * second source inverted, the length, which mandatory prefix.
+ */
+static void decode_vex(struct decode_insn *insn, u8 rxb, u8 rest, unsigned int map)
+{
+	static const u8 rep[] = { 0, 0, 0xf3, 0xf2 };
+
+	if (insn->mode == DECODE_64)
+		insn->rex = 0x40 | (rest & 0x80 ? REX_W : 0) | rxb;
+	insn->opsize_prefix = (rest & 3) == 1;
+	insn->rep = rep[rest & 3];
+	if (map == 1 && (rest & 0x78) == 0x78)
+		insn->vector = rest & 4 ? 32 : 16;
+}
+
 /* The prefix's first byte, @first, has been consumed; NULL: it is not a vector prefix. */
 static const struct decode_entry *decode_vector(struct cursor *c, struct decode_insn *insn,
 						u8 first)
@@ -312,7 +328,14 @@ static const struct decode_entry *decode_vector(struct cursor *c, struct decode_
 		return NULL;	/* LES, LDS, BOUND: their ModRM names memory */
 	}
 	cursor_u8(c);
-	if (first == 0xc4 || first == 0x8f) {
+	if (insn->rex || insn->opsize_prefix || insn->rep || insn->lock)
+		return &decode_vector_ud;
+	if (first == 0xc5) {
+		decode_vex(insn, next & 0x80 ? 0 : REX_R, next & 0x7f, map);
+	} else if (first == 0xc4) {
+		map = next & 0x1f;
+		decode_vex(insn, ~next >> 5 & 7, cursor_u8(c), map);
+	} else if (first == 0x8f) {
 		map = next & 0x1f;
 		cursor_u8(c);
 	} else if (first == 0x62) {
@@ -399,6 +422,18 @@ static int decode_simd(struct decode_insn *insn)
 	return DECODE_OK;
 }
 
+/* A move in its VEX form, unless that has a third operand or moves a part of a YMM register. */
+static int decode_simd_vector(struct decode_insn *insn)
+{
+	const struct decode_simd *simd = decode_simd_find(insn);
+
+	if (!simd || simd->level == SIMD_MMX || (simd->flags & SIMD_MERGE) ||
+	    ((simd->flags & SIMD_REG_MERGE) && !insn->mem) ||
+	    (insn->vector == 32 && simd->bytes != 16))
+		return DECODE_OK;
+	return decode_simd(insn);
+}
+
 int decode_insn(struct decode_insn *insn, const u8 *bytes, unsigned int count,
 		unsigned int mode)
 {
@@ -434,6 +469,8 @@ int decode_insn(struct decode_insn *insn, const u8 *bytes, unsigned int count,
 		return DECODE_UD;
 	insn->flags = flags;
 	insn->len = c.pos;
+	if (insn->vector)
+		return decode_simd_vector(insn);
 	if (decode_unrelated(insn, outer))
 		return DECODE_OK;
 	if (e->op == OP_SIMD && !(flags & DF_GROUP))

@@ -175,6 +175,7 @@ struct decode_insn {
 	bool opsize_prefix;	/* 66 */
 	bool mem;		/* ModRM r/m names memory */
 	bool rip_relative;
+	u8 vector;		/* VEX, map 0F, one source: bytes of a whole register; else 0 */
 	const struct decode_simd *simd;	/* of OP_SIMD */
 };
 

@@ -71,6 +71,23 @@ static void emul_xmm_write(struct exec *x, unsigned int reg, const void *data)
 	simd_xmm_write(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
 }
 
+static void emul_ymm_read(struct exec *x, unsigned int reg, void *data)
+{
+	simd_ymm_read(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static void emul_ymm_write(struct exec *x, unsigned int reg, const void *data)
+{
+	simd_ymm_write(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
+}
+
+static bool emul_avx_on(struct exec *x)
+{
+	u64 xcr0 = container_of(x, struct kvm_emulator, exec)->vcpu->regs.xcr0;
+
+	return (xcr0 & XFEATURE_MASK_SSE) && (xcr0 & XFEATURE_MASK_YMM);
+}
+
 static bool emul_mmx_read(struct exec *x, unsigned int reg, void *data)
 {
 	return simd_mmx_read(container_of(x, struct kvm_emulator, exec)->vcpu, reg, data);
@@ -150,6 +167,9 @@ static const struct exec_ops emul_ops = {
 	.has = emul_has,
 	.xmm_read = emul_xmm_read,
 	.xmm_write = emul_xmm_write,
+	.ymm_read = emul_ymm_read,
+	.ymm_write = emul_ymm_write,
+	.avx_on = emul_avx_on,
 	.mmx_read = emul_mmx_read,
 	.mmx_write = emul_mmx_write,
 };
@@ -590,72 +610,6 @@ static int emul_start(struct kvm_vcpu *vcpu)
 	}
 }
 
-/*
- * Lengths of instructions that make a guest exit, by their first bytes (a
- * little-endian word); 0: decode it properly. Exact because none of them has
- * a prefix here and those with ModRM have no memory operand.
- */
-static unsigned int emul_quick_length(u32 word)
-{
-	switch (word & 0xff) {
-	case 0xf4:				/* HLT */
-		return 1;
-	case 0xf3:
-		return (word & 0xffff) == 0x90f3 ? 2 : 0;	/* PAUSE */
-	case 0x0f:
-		break;
-	default:
-		return 0;
-	}
-	switch ((word >> 8) & 0xff) {
-	case 0x06:				/* CLTS */
-	case 0x08:				/* INVD */
-	case 0x09:				/* WBINVD */
-	case 0x30:				/* WRMSR */
-	case 0x31:				/* RDTSC */
-	case 0x32:				/* RDMSR */
-	case 0x33:				/* RDPMC */
-	case 0xa2:				/* CPUID */
-		return 2;
-	case 0x01:				/* VMCALL, MONITOR, XSETBV, VMMCALL, RDTSCP, ... */
-		return (word & 0xc00000) == 0xc00000 ? 3 : 0;
-	case 0x20:				/* MOV from and to CR, DR: always registers */
-	case 0x21:
-	case 0x22:
-	case 0x23:
-		return 3;
-	default:
-		return 0;
-	}
-}
-
-/*
- * The code at RIP has just been fetched and executed by the CPU, so its rights
- * need no check: only the bytes are wanted. A walk instead of a cached translation,
- * because the guest may have changed its tables and used INVLPG without an exit.
- */
-static unsigned int emul_quick_skip(struct kvm_vcpu *vcpu, u64 rip, bool *wide)
-{
-	struct x86_fault fault;
-	struct kvm_segment cs;
-	u64 linear = rip, word;
-	u32 code;
-	gpa_t gpa;
-
-	kvm_vendor->get_segment(vcpu, KVM_CS, &cs);
-	*wide = cs.l && (vcpu_efer(vcpu) & EFER_LMA);
-	if (!*wide)
-		linear = (u32)(cs.base + rip);
-	if (offset_in_page(linear) > PAGE_SIZE - sizeof(u32))
-		return 0;
-	if (likely(*wide) && likely(fetch_word(vcpu, linear, &code)))
-		return emul_quick_length(code);
-	if (gwalk_translate(vcpu, linear, 0, &gpa, &fault) ||
-	    guestmem_read_word(vcpu, gpa, sizeof(u32), &word))
-		return 0;
-	return emul_quick_length(word);
-}
-
 static int emul_skip(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 {
 	u64 rip = vcpu_rip(vcpu);
@@ -663,7 +617,7 @@ static int emul_skip(struct kvm_vcpu *vcpu, const struct kvm_exit *exit)
 	bool wide;
 	int r;
 
-	len = emul_quick_skip(vcpu, rip, &wide);
+	len = fetch_insn_length(vcpu, rip, &wide);
 	if (unlikely(!len)) {
 		emul_begin(vcpu);
 		r = emul_decode(vcpu, exit);

@@ -115,8 +115,9 @@ int emul_translate(struct kvm_emulator *em, u64 linear, u32 access, gpa_t *gpa);
 int guestmem_read_word(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int size, u64 *val);
 
 /* fetch.c */
-bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word);
 bool fetch_code(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes);
+/* Of the instruction at @rip, just executed; 0: it takes a decoder. *@wide: 64-bit mode. */
+unsigned int fetch_insn_length(struct kvm_vcpu *vcpu, u64 rip, bool *wide);
 
 /* emulate.c */
 void emul_load(struct kvm_vcpu *vcpu);		/* registers -> exec */
@@ -157,6 +158,8 @@ void move_complete(struct kvm_vcpu *vcpu);
 /* simd.c */
 void simd_xmm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);
 void simd_xmm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data);
+void simd_ymm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);
+void simd_ymm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data);
 bool simd_mmx_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data);
 bool simd_mmx_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data);
 

@@ -63,6 +63,10 @@ struct exec_ops {
 	/* Registers of the thread's FPU state; false: an x87 exception is pending. */
 	void (*xmm_read)(struct exec *x, unsigned int reg, void *data);
 	void (*xmm_write)(struct exec *x, unsigned int reg, const void *data);
+	/* All 32 bytes of a YMM register, what lies above becoming 0; is AVX switched on? */
+	void (*ymm_read)(struct exec *x, unsigned int reg, void *data);
+	void (*ymm_write)(struct exec *x, unsigned int reg, const void *data);
+	bool (*avx_on)(struct exec *x);
 	bool (*mmx_read)(struct exec *x, unsigned int reg, void *data);
 	bool (*mmx_write)(struct exec *x, unsigned int reg, const void *data);
 };

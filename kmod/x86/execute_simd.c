@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Moves between memory and MMX or XMM registers. Manuals: "Exceptions" of each
- * instruction; "MMX Technology Exceptions", "SSE Exceptions".
+ * Moves between memory and MMX, XMM or YMM registers. Manuals: "Exceptions" of each
+ * instruction; "MMX Technology Exceptions", "SSE Exceptions", "AVX Exceptions".
  */
 #include <linux/string.h>
 #include <asm/cpufeatures.h>
@@ -9,6 +9,14 @@
 #include <asm/trapnr.h>
 #include <kvm/vendor.h>
 #include "execute.h"
+
+#define SIMD_BYTES	32	/* of the largest register */
+
+static bool simd_vector_valid(struct exec *x)
+{
+	return !x->real && !x->vm86 && x->ops->has(x, X86_FEATURE_AVX) &&
+	       (x->cr4 & X86_CR4_OSXSAVE) && x->ops->avx_on(x);
+}
 
 /* Whether the guest may execute it now. EXEC_DONE or EXEC_FAULT */
 static int simd_check(struct exec *x, const struct decode_simd *simd)
@@ -20,23 +28,29 @@ static int simd_check(struct exec *x, const struct decode_simd *simd)
 		[SIMD_SSE3] = X86_FEATURE_XMM3,
 	};
 
-	if ((x->cr0 & X86_CR0_EM) || !x->ops->has(x, feature[simd->level]))
+	if (x->insn.vector) {
+		if (!simd_vector_valid(x))
+			return exec_raise(x, X86_TRAP_UD);
+	} else if ((x->cr0 & X86_CR0_EM) || !x->ops->has(x, feature[simd->level]) ||
+		   (simd->level != SIMD_MMX && !(x->cr4 & X86_CR4_OSFXSR))) {
 		return exec_raise(x, X86_TRAP_UD);
-	if (simd->level != SIMD_MMX && !(x->cr4 & X86_CR4_OSFXSR))
-		return exec_raise(x, X86_TRAP_UD);
+	}
 	if (x->cr0 & X86_CR0_TS)
 		return exec_raise(x, X86_TRAP_NM);
 	return EXEC_DONE;
 }
 
-/* A register of the kind @simd moves; MMX registers have eight bytes and no REX. */
+/* A register of the kind @simd moves; @data has SIMD_BYTES. MMX registers have no REX. */
 static int simd_register_read(struct exec *x, const struct decode_simd *simd, unsigned int reg,
 			      u8 *data)
 {
 	if (simd->level == SIMD_MMX)
 		return x->ops->mmx_read(x, reg & 7, data) ? EXEC_DONE :
 							    exec_raise(x, X86_TRAP_MF);
-	x->ops->xmm_read(x, reg, data);
+	if (x->insn.vector)
+		x->ops->ymm_read(x, reg, data);
+	else
+		x->ops->xmm_read(x, reg, data);
 	return EXEC_DONE;
 }
 
@@ -46,7 +60,10 @@ static int simd_register_write(struct exec *x, const struct decode_simd *simd, u
 	if (simd->level == SIMD_MMX)
 		return x->ops->mmx_write(x, reg & 7, data) ? EXEC_DONE :
 							     exec_raise(x, X86_TRAP_MF);
-	x->ops->xmm_write(x, reg, data);
+	if (x->insn.vector)
+		x->ops->ymm_write(x, reg, data);
+	else
+		x->ops->xmm_write(x, reg, data);
 	return EXEC_DONE;
 }
 
@@ -55,7 +72,7 @@ static int simd_address(struct exec *x, const struct decode_simd *simd, unsigned
 {
 	int r = exec_linear(x, x->insn.seg, exec_address(x), bytes, write, linear);
 
-	if (r == EXEC_DONE && (simd->flags & SIMD_ALIGNED) && (*linear & 15))
+	if (r == EXEC_DONE && (simd->flags & SIMD_ALIGNED) && (*linear & (bytes - 1)))
 		return exec_raise_error(x, X86_TRAP_GP, 0);
 	return r;
 }
@@ -63,7 +80,7 @@ static int simd_address(struct exec *x, const struct decode_simd *simd, unsigned
 static int simd_store(struct exec *x, const struct decode_simd *simd, unsigned int bytes)
 {
 	const u8 *from;
-	u8 data[16] = { 0 }, old[16];
+	u8 data[SIMD_BYTES] = { 0 }, old[16];
 	u64 linear, val = 0;
 	int r;
 
@@ -87,7 +104,7 @@ static int simd_store(struct exec *x, const struct decode_simd *simd, unsigned i
 		x->ops->xmm_read(x, x->insn.rm, old);
 		memcpy(data + bytes, old + bytes, 16 - bytes);
 	} else {
-		memset(data + bytes, 0, 16 - bytes);
+		memset(data + bytes, 0, sizeof(data) - bytes);
 	}
 	return simd_register_write(x, simd, x->insn.rm, data);
 }
@@ -95,7 +112,7 @@ static int simd_store(struct exec *x, const struct decode_simd *simd, unsigned i
 /* The source of a load: @bytes of memory, a general register, or an XMM or MMX one. */
 static int simd_source(struct exec *x, const struct decode_simd *simd, unsigned int bytes, u8 *data)
 {
-	u8 reg[16] = { 0 };
+	u8 reg[SIMD_BYTES] = { 0 };
 	u64 linear, val;
 	int r;
 
@@ -123,7 +140,7 @@ static int simd_load(struct exec *x, const struct decode_simd *simd, unsigned in
 {
 	bool merge = simd->flags & SIMD_MERGE;
 	unsigned int at = simd->flags & SIMD_HIGH ? 8 : 0;
-	u8 data[16] = { 0 }, source[16] = { 0 };
+	u8 data[SIMD_BYTES] = { 0 }, source[SIMD_BYTES] = { 0 };
 	int r;
 
 	r = simd_source(x, simd, bytes, source);
@@ -147,5 +164,7 @@ int exec_simd(struct exec *x)
 		return r;
 	if ((simd->flags & SIMD_GPR) && x->insn.opsize == 8)
 		bytes = 8;
+	if (x->insn.vector && bytes == 16)
+		bytes = x->insn.vector;
 	return simd->flags & SIMD_STORE ? simd_store(x, simd, bytes) : simd_load(x, simd, bytes);
 }

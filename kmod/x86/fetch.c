@@ -95,7 +95,7 @@ fault:
  *
  * Context: may sleep. Return: true, or false: take the long way.
  */
-bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
+static bool fetch_word(struct kvm_vcpu *vcpu, u64 linear, u32 *word)
 {
 	struct window w;
 	gpa_t gpa;
@@ -142,4 +142,70 @@ bool fetch_code(struct kvm_vcpu *vcpu, u64 linear, u8 *bytes)
 out:
 	user_access_end();
 	return false;
+}
+
+/*
+ * Lengths of instructions that make a guest exit, by their first bytes (a
+ * little-endian word); 0: decode it properly. Exact because none of them has
+ * a prefix here and those with ModRM have no memory operand.
+ */
+static unsigned int insn_length(u32 word)
+{
+	switch (word & 0xff) {
+	case 0xf4:				/* HLT */
+		return 1;
+	case 0xf3:
+		return (word & 0xffff) == 0x90f3 ? 2 : 0;	/* PAUSE */
+	case 0x0f:
+		break;
+	default:
+		return 0;
+	}
+	switch ((word >> 8) & 0xff) {
+	case 0x06:				/* CLTS */
+	case 0x08:				/* INVD */
+	case 0x09:				/* WBINVD */
+	case 0x30:				/* WRMSR */
+	case 0x31:				/* RDTSC */
+	case 0x32:				/* RDMSR */
+	case 0x33:				/* RDPMC */
+	case 0xa2:				/* CPUID */
+		return 2;
+	case 0x01:				/* VMCALL, MONITOR, XSETBV, VMMCALL, RDTSCP, ... */
+		return (word & 0xc00000) == 0xc00000 ? 3 : 0;
+	case 0x20:				/* MOV from and to CR, DR: always registers */
+	case 0x21:
+	case 0x22:
+	case 0x23:
+		return 3;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * The code at RIP has just been fetched and executed by the CPU, so its rights
+ * need no check: only the bytes are wanted. A walk instead of a cached translation,
+ * because the guest may have changed its tables and used INVLPG without an exit.
+ */
+unsigned int fetch_insn_length(struct kvm_vcpu *vcpu, u64 rip, bool *wide)
+{
+	struct x86_fault fault;
+	struct kvm_segment cs;
+	u64 linear = rip, word;
+	u32 code;
+	gpa_t gpa;
+
+	kvm_vendor->get_segment(vcpu, KVM_CS, &cs);
+	*wide = cs.l && (vcpu_efer(vcpu) & EFER_LMA);
+	if (!*wide)
+		linear = (u32)(cs.base + rip);
+	if (offset_in_page(linear) > PAGE_SIZE - sizeof(u32))
+		return 0;
+	if (likely(*wide) && likely(fetch_word(vcpu, linear, &code)))
+		return insn_length(code);
+	if (gwalk_translate(vcpu, linear, 0, &gpa, &fault) ||
+	    guestmem_read_word(vcpu, gpa, sizeof(u32), &word))
+		return 0;
+	return insn_length(word);
 }

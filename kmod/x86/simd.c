@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's MMX and XMM registers for the emulator. While a vcpu is in its run
+ * The guest's MMX, XMM and YMM registers for the emulator. While a vcpu is in its run
  * loop they are the thread's: in the CPU, or in memory if the thread was switched out.
  */
 #include <linux/preempt.h>
@@ -24,6 +24,8 @@ static void simd_end(void)
 
 #define XMM_LOAD(n)	{ asm volatile("movdqu %0, %%xmm" #n : : "m" (*(const u8 (*)[16])data)); }
 #define XMM_STORE(n)	{ asm volatile("movdqu %%xmm" #n ", %0" : "=m" (*(u8 (*)[16])data)); }
+#define YMM_LOAD(n)	{ asm volatile("vmovdqu %0, %%ymm" #n : : "m" (*(const u8 (*)[32])data)); }
+#define YMM_STORE(n)	{ asm volatile("vmovdqu %%ymm" #n ", %0" : "=m" (*(u8 (*)[32])data)); }
 #define MMX_LOAD(n)	{ asm volatile("movq %0, %%mm" #n : : "m" (*(const u8 (*)[8])data)); }
 #define MMX_STORE(n)	{ asm volatile("movq %%mm" #n ", %0" : "=m" (*(u8 (*)[8])data)); }
 
@@ -70,6 +72,26 @@ void simd_xmm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data)
 	simd_begin(vcpu);
 	switch (reg) {
 	SIMD_CASES_16(XMM_LOAD);
+	}
+	simd_end();
+}
+
+/* As simd_xmm_read(), 32 bytes. The host has AVX: it has let the guest switch it on. */
+void simd_ymm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data)
+{
+	simd_begin(vcpu);
+	switch (reg) {
+	SIMD_CASES_16(YMM_STORE);
+	}
+	simd_end();
+}
+
+/* As simd_ymm_read(). The upper half of a ZMM register becomes 0, as the guest's move does it. */
+void simd_ymm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data)
+{
+	simd_begin(vcpu);
+	switch (reg) {
+	SIMD_CASES_16(YMM_LOAD);
 	}
 	simd_end();
 }

@@ -8,6 +8,7 @@
 #include "vmm.h"
 
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define DEVICE_SIZE	0x2000
@@ -56,11 +57,37 @@ static struct vmm_vcpu *start(struct vmm_blob code)
 	return vcpu;
 }
 
+/* start() for a guest that has AVX switched on. */
+static struct vmm_vcpu *start_avx(struct vmm_blob code)
+{
+	struct vmm_vcpu *vcpu = start(code);
+	struct kvm_sregs sregs = vmm_sregs(vcpu);
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = 7 };
+
+	sregs.cr4 |= X86_CR4_OSXSAVE;
+	vmm_set_sregs(vcpu, &sregs);
+	if (ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs))
+		SKIP("this host has no AVX");
+	return vcpu;
+}
+
 /* The in-tree modules do not emulate these, and some never end there. */
 static void need_own(void)
 {
 	if (access("/sys/module/kvm/version", F_OK))
 		SKIP("the in-tree modules leave these out");
+}
+
+/* The in-tree modules have had AVX since Linux 7. */
+static void need_avx(void)
+{
+	struct utsname name;
+
+	if (!access("/sys/module/kvm/version", F_OK))
+		return;
+	OK(uname(&name));
+	if (atoi(name.release) < 7)
+		SKIP("the in-tree modules of this kernel leave AVX out");
 }
 
 static uint64_t word(unsigned int at)
@@ -131,6 +158,43 @@ TEST(sse_parts, "moves of a part of an SSE or MMX register")
 	CHECK_EQ(word(0x198), word(0x48));
 	CHECK_EQ(word(0x1a0), word(0x50));
 	CHECK_EQ(word(0x1a8), word(0x48));
+}
+
+GUEST(avx, 64,
+	"vmovups 3(%rsi), %ymm0\n"
+	"vmovups %ymm0, 0x205(%rsi)\n"
+	"vmovdqa 0x20(%rsi), %ymm1\n"
+	"vmovaps %ymm1, 0x240(%rsi)\n"
+	"vmovdqu 0x31(%rsi), %ymm9\n"
+	"vmovdqu %ymm9, 0x281(%rsi)\n"
+	"vmovupd 0xff0(%rsi), %ymm3\n"
+	"vmovntdq %ymm3, 0x2c0(%rsi)\n"
+	"vmovdqu (%rdi), %ymm2\n"
+	"vmovdqu 0x31(%rsi), %xmm2\n"
+	"vmovdqu %xmm2, 0x301(%rsi)\n"
+	"vmovdqu %ymm2, 0x20(%rdi)\n"
+	"hlt\n");
+
+TEST(avx, "AVX moves of 16 and 32 bytes, aligned or not, across a page border")
+{
+	struct vmm_vcpu *vcpu;
+	uint8_t *ram;
+	int i;
+
+	need_avx();
+	vcpu = start_avx(avx);
+	ram = vcpu->vm->ram + GPA_DATA2;
+	memset(ram, 0xff, 0x40);
+	run_device(vcpu);
+	CHECK(!memcmp(device + 0x205, device + 3, 32));
+	CHECK(!memcmp(device + 0x240, device + 0x20, 32));
+	CHECK(!memcmp(device + 0x281, device + 0x31, 32));
+	CHECK(!memcmp(device + 0x2c0, device + 0xff0, 32));
+	CHECK(!memcmp(device + 0x301, device + 0x31, 16));
+	CHECK(!memcmp(ram + 0x20, device + 0x31, 16));
+	/* A load of 16 bytes clears the upper half. */
+	for (i = 0x30; i < 0x40; i++)
+		CHECK_EQ(ram[i], 0);
 }
 
 GUEST(misaligned, 64,

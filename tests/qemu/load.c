@@ -248,6 +248,10 @@ static int read_blocks(const char *path, unsigned long count)
 
 	if (fd < 0 || posix_memalign((void **)&block, PAGE, PAGE))
 		fail("cannot read");
+	/* Who counts does so while the guest rests. */
+	printf("load: about to read\n");
+	fflush(stdout);
+	sleep(1);
 	for (i = 0; i < count; i++) {
 		if (pread(fd, block, PAGE, i * PAGE) != PAGE)
 			fail("cannot read");
@@ -255,6 +259,8 @@ static int read_blocks(const char *path, unsigned long count)
 	}
 	printf("load: blocks %lu read, sum %llu\n", count,
 	       (unsigned long long)sum);
+	fflush(stdout);
+	sleep(1);
 	close(fd);
 	return 0;
 }

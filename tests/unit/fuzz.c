@@ -84,7 +84,7 @@ static void setup(struct input *in, bool device_is_memory)
 	/* Descriptors are whatever memory holds there. */
 	m.table[KVM_TABLE_GDT].base = 0x2000;
 	m.table[KVM_TABLE_GDT].limit = 0xffff;
-	memcpy(m.xmm, ram_pattern, sizeof(m.xmm));
+	memcpy(m.ymm, ram_pattern, sizeof(m.ymm));
 	memcpy(m.mmx, ram_pattern + 0x100, sizeof(m.mmx));
 	for (i = 0; i < 16; i++)
 		m.vcpu.regs.gpr[i] = input_register(in);
@@ -175,7 +175,7 @@ struct outcome {
 	u64 payload;
 	struct kvm_segment seg[8];
 	struct kvm_dtable table[2];
-	u8 xmm[16][16], mmx[8][8];
+	u8 ymm[16][32], mmx[8][8];
 	u8 ram[RAM_SIZE];
 	u8 device[DEVICE_SIZE];
 };
@@ -192,7 +192,7 @@ static void run(const u8 *data, size_t size, bool device_is_memory, struct outco
 	out->payload = m.payload;
 	memcpy(out->seg, m.seg, sizeof(m.seg));
 	memcpy(out->table, m.table, sizeof(m.table));
-	memcpy(out->xmm, m.xmm, sizeof(m.xmm));
+	memcpy(out->ymm, m.ymm, sizeof(m.ymm));
 	memcpy(out->mmx, m.mmx, sizeof(m.mmx));
 	memcpy(out->ram, m.ram, RAM_SIZE);
 	memcpy(out->device, m.device, DEVICE_SIZE);
@@ -223,7 +223,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	require(device.regs.rflags == memory.regs.rflags, "RFLAGS");
 	require(!memcmp(device.seg, memory.seg, sizeof(device.seg)), "segments");
 	require(!memcmp(device.table, memory.table, sizeof(device.table)), "tables");
-	require(!memcmp(device.xmm, memory.xmm, sizeof(device.xmm)), "XMM registers");
+	require(!memcmp(device.ymm, memory.ymm, sizeof(device.ymm)), "YMM registers");
 	require(!memcmp(device.mmx, memory.mmx, sizeof(device.mmx)), "MMX registers");
 	require(!memcmp(device.ram, memory.ram, RAM_SIZE), "memory");
 	require(!memcmp(device.device, memory.device, DEVICE_SIZE), "the device");

@@ -150,12 +150,22 @@ static void set_table(struct kvm_vcpu *vcpu, int table, const struct kvm_dtable 
 
 void simd_xmm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data)
 {
-	memcpy(data, m.xmm[reg], 16);
+	memcpy(data, m.ymm[reg], 16);
 }
 
 void simd_xmm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data)
 {
-	memcpy(m.xmm[reg], data, 16);
+	memcpy(m.ymm[reg], data, 16);
+}
+
+void simd_ymm_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data)
+{
+	memcpy(data, m.ymm[reg], 32);
+}
+
+void simd_ymm_write(struct kvm_vcpu *vcpu, unsigned int reg, const void *data)
+{
+	memcpy(m.ymm[reg], data, 32);
 }
 
 bool simd_mmx_read(struct kvm_vcpu *vcpu, unsigned int reg, void *data)

@@ -34,7 +34,7 @@ struct machine {
 	int cpl;
 	u32 shadow;
 	struct kvm_dtable table[2];
-	u8 xmm[16][16], mmx[8][8];
+	u8 ymm[16][32], mmx[8][8];
 	bool x87_pending;
 	bool events;			/* x86_events_pending() */
 

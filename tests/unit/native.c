@@ -52,13 +52,24 @@ static uint64_t *fpu_components(fpregset_t fp)
 	return (uint64_t *)((uint8_t *)fp + 512);
 }
 
+bool native_has_avx(void)
+{
+	return __builtin_cpu_supports("avx");
+}
+
+/* The upper half of a YMM register: CPUID 0xd.2 says the same offset on every CPU. */
+static uint8_t *fpu_upper(fpregset_t fp, int reg)
+{
+	return (uint8_t *)fp + 576 + 16 * reg;
+}
+
 static void fpu_enter(fpregset_t fp)
 {
 	const struct native_state *s = step.state;
 	int i;
 
 	for (i = 0; i < 16; i++)
-		memcpy(&fp->_xmm[i], s->xmm[i], 16);
+		memcpy(&fp->_xmm[i], s->ymm[i], 16);
 	memset(fp->_st, 0, sizeof(fp->_st));
 	for (i = 0; i < 8; i++)
 		memcpy(&fp->_st[i], s->mmx[i], 8);
@@ -66,6 +77,11 @@ static void fpu_enter(fpregset_t fp)
 	fp->swd = 0;
 	fp->ftw = 0xff;		/* no register is empty */
 	*fpu_components(fp) |= 3;
+	if (!native_has_avx())
+		return;
+	for (i = 0; i < 16; i++)
+		memcpy(fpu_upper(fp, i), s->ymm[i] + 16, 16);
+	*fpu_components(fp) |= 4;
 }
 
 static void fpu_leave(fpregset_t fp)
@@ -73,11 +89,14 @@ static void fpu_leave(fpregset_t fp)
 	struct native_state *s = step.state;
 	int i;
 
-	memset(s->xmm, 0, sizeof(s->xmm));
+	memset(s->ymm, 0, sizeof(s->ymm));
 	memset(s->mmx, 0, sizeof(s->mmx));
 	if (*fpu_components(fp) & 2)
 		for (i = 0; i < 16; i++)
-			memcpy(s->xmm[i], &fp->_xmm[i], 16);
+			memcpy(s->ymm[i], &fp->_xmm[i], 16);
+	if (native_has_avx() && (*fpu_components(fp) & 4))
+		for (i = 0; i < 16; i++)
+			memcpy(s->ymm[i] + 16, fpu_upper(fp, i), 16);
 	if (*fpu_components(fp) & 1)
 		for (i = 0; i < 8; i++)
 			memcpy(s->mmx[i], &fp->_st[i], 8);

@@ -15,7 +15,7 @@
 struct native_state {
 	uint64_t gpr[16];
 	uint64_t rip, rflags;
-	uint8_t xmm[16][16], mmx[8][8];
+	uint8_t ymm[16][32], mmx[8][8];	/* without AVX the upper halves are 0 */
 	uint16_t seg[6];	/* as left by the instruction, in the order of ModRM numbers */
 	int trap;		/* vector that ended it: 1 is a completed instruction */
 	uint64_t error, cr2;
@@ -30,6 +30,8 @@ enum native_mode { NATIVE_16, NATIVE_32, NATIVE_64 };
 bool native_init(enum native_mode mode);	/* false: this host cannot run it */
 uint8_t *native_code(enum native_mode mode);
 uint64_t native_code_rip(enum native_mode mode, unsigned int offset);
+
+bool native_has_avx(void);
 
 /* Run the instruction at s->rip with TF set; *s becomes the state after it. */
 void native_step(struct native_state *s, enum native_mode mode);

@@ -34,7 +34,7 @@ static const u64 model_gdt[16] = {
 	[15] = 0x0040f50000000000,	/* which CPU this is, for getcpu() */
 };
 
-static u8 model_xmm[16][16], model_mmx[8][8];
+static u8 model_ymm[16][32], model_mmx[8][8];
 
 static int model_check(struct exec *x, u64 linear, unsigned int len, bool write)
 {
@@ -138,12 +138,27 @@ static bool model_has(struct exec *x, unsigned int feature)
 
 static void model_xmm_read(struct exec *x, unsigned int reg, void *data)
 {
-	memcpy(data, model_xmm[reg], 16);
+	memcpy(data, model_ymm[reg], 16);
 }
 
 static void model_xmm_write(struct exec *x, unsigned int reg, const void *data)
 {
-	memcpy(model_xmm[reg], data, 16);
+	memcpy(model_ymm[reg], data, 16);
+}
+
+static void model_ymm_read(struct exec *x, unsigned int reg, void *data)
+{
+	memcpy(data, model_ymm[reg], 32);
+}
+
+static void model_ymm_write(struct exec *x, unsigned int reg, const void *data)
+{
+	memcpy(model_ymm[reg], data, 32);
+}
+
+static bool model_avx_on(struct exec *x)
+{
+	return native_has_avx();
 }
 
 static bool model_mmx_read(struct exec *x, unsigned int reg, void *data)
@@ -176,6 +191,9 @@ static const struct exec_ops model_ops = {
 	.has = model_has,
 	.xmm_read = model_xmm_read,
 	.xmm_write = model_xmm_write,
+	.ymm_read = model_ymm_read,
+	.ymm_write = model_ymm_write,
+	.avx_on = model_avx_on,
 	.mmx_read = model_mmx_read,
 	.mmx_write = model_mmx_write,
 };
@@ -260,6 +278,26 @@ static bool testable(const struct decode_insn *insn)
 	}
 }
 
+/* A VEX form of one of the moves, mostly. */
+static void random_vex(struct program *p, unsigned int mode)
+{
+	static const u8 moves[] = {
+		0x10, 0x11, 0x13, 0x17, 0x28, 0x29, 0x2b, 0x6e, 0x6f, 0x7e, 0x7f, 0xd6, 0xe7, 0xf0,
+	};
+	/* No second source; outside 64-bit mode the inverted R and X say that it is VEX. */
+	u8 rest = 0x78 | (unit_random() & 7), inverted = mode == DECODE_64 ? unit_random() : 0xc0;
+
+	if (unit_below(2)) {
+		emit(p, 0xc5);
+		emit(p, (inverted & 0x80) | rest);
+	} else {
+		emit(p, 0xc4);
+		emit(p, (inverted & 0xe0) | 1);
+		emit(p, (unit_random() & 0x80) | rest);
+	}
+	emit(p, moves[unit_below(sizeof(moves))]);
+}
+
 static const struct decode_entry *random_opcode(struct program *p)
 {
 	static const u8 segment_opcodes[] = {
@@ -309,6 +347,11 @@ static void random_program(struct program *p, struct decode_insn *insn, unsigned
 			p->bytes[i] = unit_random();
 		p->len = 0;
 		p->disp_at = -1;
+		if (unit_below(12) == 0) {
+			random_vex(p, mode);
+			emit_modrm(p);
+			goto decode;
+		}
 		if (unit_below(4) == 0)
 			emit(p, 0x66);
 		if (unit_below(4) == 0)
@@ -324,6 +367,7 @@ static void random_program(struct program *p, struct decode_insn *insn, unsigned
 		e = random_opcode(p);
 		if (e->flags & DF_MODRM)
 			emit_modrm(p);
+decode:
 		if (decode_insn(insn, p->bytes, 15, mode) != DECODE_OK || !testable(insn))
 			continue;
 		if (mode != DECODE_64 && (insn->seg == KVM_FS || insn->seg == KVM_GS))
@@ -645,9 +689,9 @@ static void compare_state(const struct program *p, const struct exec *x, int r,
 			report(p, &x->insn, "a selector", sel, cpu->seg[i]);
 	}
 	for (i = 0; i < (x->insn.mode == DECODE_64 ? 16 : 8); i++)
-		if (memcmp(model_xmm[i], cpu->xmm[i], 16))
-			report(p, &x->insn, "an XMM register", *(u64 *)model_xmm[i],
-			       *(u64 *)cpu->xmm[i]);
+		if (memcmp(model_ymm[i], cpu->ymm[i], 32))
+			report(p, &x->insn, "a YMM register", *(u64 *)model_ymm[i],
+			       *(u64 *)cpu->ymm[i]);
 	for (i = 0; i < 8; i++)
 		if (memcmp(model_mmx[i], cpu->mmx[i], 8))
 			report(p, &x->insn, "an MMX register", *(u64 *)model_mmx[i],
@@ -668,7 +712,7 @@ static bool run_one(unsigned int mode)
 	struct native_state before, cpu;
 	struct decode_insn insn;
 	struct exec x = {
-		.ops = &model_ops, .cpl = 3, .lma = true, .cr4 = X86_CR4_OSFXSR,
+		.ops = &model_ops, .cpl = 3, .lma = true, .cr4 = X86_CR4_OSFXSR | X86_CR4_OSXSAVE,
 		.intel = host_is_intel(),
 	};
 	struct program p;
@@ -689,11 +733,11 @@ static bool run_one(unsigned int mode)
 	memcpy(model, initial, ARENA_SIZE);
 	memcpy(native_code(mode) + 256, p.bytes, 15);
 	native_code(mode)[256 + insn.len] = 0x90;
-	for (i = 0; i < sizeof(before.xmm); i++)
-		before.xmm[i / 16][i % 16] = unit_random();
+	for (i = 0; i < sizeof(before.ymm); i++)
+		before.ymm[i / 32][i % 32] = i % 32 < 16 || native_has_avx() ? unit_random() : 0;
 	for (i = 0; i < sizeof(before.mmx); i++)
 		before.mmx[i / 8][i % 8] = unit_random();
-	memcpy(model_xmm, before.xmm, sizeof(model_xmm));
+	memcpy(model_ymm, before.ymm, sizeof(model_ymm));
 	memcpy(model_mmx, before.mmx, sizeof(model_mmx));
 	cpu = before;
 	native_step(&cpu, mode);

@@ -422,12 +422,12 @@ TEST(simd)
 	start(KVM_MODE_PROT64);
 	gpr(RBX) = DEVICE_GPA + 8;
 	CODE(0x0f, 0x10, 0x03);				/* movups xmm0, [rbx] */
-	memset(m.xmm[0], 0xcc, 16);
+	memset(m.ymm[0], 0xcc, 16);
 	CHECK_EQ(run(), KVM_RESUME);
 	CHECK_EQ(accesses, 2);
 	check_access(0, false, DEVICE_GPA + 8, 8);
 	check_access(1, false, DEVICE_GPA + 16, 8);
-	CHECK(!memcmp(m.xmm[0], &answer, 8) && !memcmp(m.xmm[0] + 8, &answer, 8));
+	CHECK(!memcmp(m.ymm[0], &answer, 8) && !memcmp(m.ymm[0] + 8, &answer, 8));
 	rip() = 0x1000;
 	CODE(0x0f, 0x29, 0x0b);				/* movaps [rbx], xmm1: not aligned */
 	CHECK_EQ(run(), KVM_RESUME);
@@ -435,7 +435,7 @@ TEST(simd)
 	CHECK_EQ(accesses, 0);
 	m.vector = -1;
 	gpr(RBX) = DEVICE_GPA;
-	memset(m.xmm[1], 0x5b, 16);
+	memset(m.ymm[1], 0x5b, 16);
 	run();
 	CHECK_EQ(accesses, 2);
 	check_access(1, true, DEVICE_GPA + 8, 8);
@@ -459,6 +459,50 @@ TEST(simd)
 	CHECK_EQ(m.vector, -1);
 	rip() = 0x1000;
 	CODE(0x0f, 0x10, 0x03);
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_UD);
+}
+
+TEST(avx)
+{
+	unsigned int i;
+
+	start(KVM_MODE_PROT64);
+	gpr(RBX) = DEVICE_GPA + 8;
+	m.vcpu.regs.cr4 |= X86_CR4_OSXSAVE;
+	m.vcpu.regs.xcr0 = 7;
+	memset(m.ymm, 0xcc, sizeof(m.ymm));
+	CODE(0xc5, 0xfc, 0x10, 0x03);			/* vmovups ymm0, [rbx] */
+	CHECK_EQ(run(), KVM_RESUME);
+	CHECK_EQ(accesses, 4);
+	for (i = 0; i < 4; i++) {
+		check_access(i, false, DEVICE_GPA + 8 + 8 * i, 8);
+		CHECK(!memcmp(m.ymm[0] + 8 * i, &answer, 8));
+	}
+	rip() = 0x1000;
+	CODE(0xc5, 0x7a, 0x6f, 0x0b);			/* vmovdqu xmm9, [rbx] */
+	CHECK_EQ(run(), KVM_RESUME);
+	CHECK(!memcmp(m.ymm[9] + 8, &answer, 8));
+	CHECK_EQ(m.ymm[9][16] | m.ymm[9][31], 0);
+	rip() = 0x1000;
+	gpr(RBX) = DEVICE_GPA + 16;
+	CODE(0xc5, 0xfd, 0x7f, 0x03);			/* vmovdqa [rbx], ymm0: not aligned */
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_GP);
+	m.vector = -1;
+	gpr(RBX) = DEVICE_GPA + 32;
+	CHECK_EQ(run(), KVM_RESUME);
+	check_access(3, true, DEVICE_GPA + 56, 8);
+	rip() = 0x1000;
+	m.vcpu.regs.cr0 |= X86_CR0_TS;
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_NM);
+	m.vcpu.regs.xcr0 = 3;
+	run();
+	CHECK_EQ(m.vector, X86_TRAP_UD);
+	m.vector = -1;
+	m.vcpu.regs.xcr0 = 7;
+	m.vcpu.regs.cr4 &= ~(u64)X86_CR4_OSXSAVE;
 	run();
 	CHECK_EQ(m.vector, X86_TRAP_UD);
 }

@@ -157,6 +157,9 @@ extern bool unit_signal_pending;
 #define X86_FEATURE_GBPAGES (1 * 32 + 26)
 #define X86_FEATURE_XMM3 (4 * 32 + 0)
 #define X86_FEATURE_MOVBE (4 * 32 + 22)
+#define X86_FEATURE_AVX	(4 * 32 + 28)
+#define XFEATURE_MASK_SSE (1 << 1)
+#define XFEATURE_MASK_YMM (1 << 2)
 
 #include <asm/processor-flags.h>
 #include <linux/kvm.h>
