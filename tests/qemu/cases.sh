@@ -314,8 +314,16 @@ case_irqchip_off() {
 	await_end && check_report 1
 }
 
+# The XSAVE areas of the emulated CPU, seen unfiltered, make Debian's Linux 5.10 and 7.3
+# panic while they start, under the stock modules as well.
 #: cpu-host
 case_cpu_host() {
+	case $(uname -r) in
+	5.10.* | 7.*)
+		echo "such a guest panics with the stock modules, too" >$work/skip
+		return
+		;;
+	esac
 	linux q35 report,dirty:64:1 -nic none -cpu host
 	await_end && check_report 1 &&
 		expect serial "load: dwords 16777216 verified, 0 bad"

@@ -65,8 +65,24 @@ static int other_node(void)
 	return node;
 }
 
+/* The host changes the last 4 KiB of a page that has moved: the guest has to see it. */
+static void moved_seen(struct region *r, uint64_t page)
+{
+	uint8_t *at = r->hva + page * PAGE;
+
+	memset(at, 0, PAGE);
+	guest_verify_zero(r, page, 1);
+	host_page_fill(r, at, page, r->seed);
+}
+
+/*
+ * A fault of a vcpu may hold the page for a moment, and then it cannot be moved. So
+ * vcpus are kept off half the times: once for each node, and they run in between.
+ */
 static void move_pages(struct region *r)
 {
+	static unsigned int calls;
+	bool alone = ++calls & 2;
 	uint64_t first, pages, i, unit = region_unit(r);
 	int node = other_node(), *nodes, *status;
 	void **at;
@@ -83,8 +99,14 @@ static void move_pages(struct region *r)
 		at[i] = r->hva + (first + i * unit) * PAGE;
 		nodes[i] = node;
 	}
+	if (alone)
+		swap_pause(r->swap);
 	OK(syscall(SYS_move_pages, 0, (unsigned long)pages, at, nodes, status,
 		   MPOL_MF_MOVE));
+	if (alone) {
+		moved_seen(r, first + pages * unit - 1);
+		swap_resume(r->swap);
+	}
 	free(at);
 	free(nodes);
 	free(status);
