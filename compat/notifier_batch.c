@@ -114,7 +114,7 @@ void batch_add(struct mm_struct *mm, unsigned long start, unsigned long end)
 		slot = slot_claim();
 	if (!slot)
 		return;
-	if (slot->nr == slot_ranges()) {
+	if (slot->nr >= slot_ranges()) {
 		slot_stretch(slot, mm, start, end);
 		return;
 	}
