@@ -105,19 +105,26 @@ GUEST(shapes, 64,
 	"wrmsr\n"			/* 34 */
 	"hlt\n");
 
-TEST(report_shapes, "byte and 32-bit, read-modify-write and MSR accesses are reported, CR8 is not")
+/* Ends the OUT that @vcpu is in; it goes on at GPA_CODE, with @rsi. */
+static void restart(struct vmm_vcpu *vcpu, uint64_t rsi)
 {
-	struct vmm_vcpu *vcpu = one();
 	struct kvm_regs regs;
 
-	vmm_load(vcpu->vm, GPA_CODE, shapes);
-	/* Ends the OUT that the vcpu is in. */
 	vcpu->run->immediate_exit = 1;
 	CHECK_EQ(vmm_run(vcpu), -EINTR);
 	vcpu->run->immediate_exit = 0;
 	regs = vmm_regs(vcpu);
 	regs.rip = GPA_CODE;
+	regs.rsi = rsi;
 	vmm_set_regs(vcpu, &regs);
+}
+
+TEST(report_shapes, "byte and 32-bit, read-modify-write and MSR accesses are reported, CR8 is not")
+{
+	struct vmm_vcpu *vcpu = one();
+
+	vmm_load(vcpu->vm, GPA_CODE, shapes);
+	restart(vcpu, vmm_regs(vcpu).rsi);
 	OK(report(vcpu, 1, 0));
 	run_to_access(vcpu, 0x05, false);
 	run_to_access(vcpu, 0x14, false);
@@ -141,16 +148,9 @@ GUEST(poker_code, 64,
 static struct vmm_vcpu *poker(uint64_t gpa)
 {
 	struct vmm_vcpu *vcpu = one();
-	struct kvm_regs regs;
 
 	vmm_load(vcpu->vm, GPA_CODE, poker_code);
-	vcpu->run->immediate_exit = 1;
-	CHECK_EQ(vmm_run(vcpu), -EINTR);
-	vcpu->run->immediate_exit = 0;
-	regs = vmm_regs(vcpu);
-	regs.rip = GPA_CODE;
-	regs.rsi = gpa;
-	vmm_set_regs(vcpu, &regs);
+	restart(vcpu, gpa);
 	return vcpu;
 }
 
