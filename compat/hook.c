@@ -13,29 +13,43 @@
 #if defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && defined(CONFIG_FUNCTION_TRACER) && \
 	!defined(CONFIG_PREEMPT_RT)
 
-static int hook_place(struct hook *hook)
+static int hook_aim(struct hook *hook, const char *function, bool first)
 {
 	char name[64];
 	int r;
 
 	/* Tracing takes the name apart. */
-	strscpy(name, hook->name, sizeof(name));
-	hook->ops = (struct ftrace_ops) { .func = hook->func, .flags = HOOK_FLAGS };
-	r = ftrace_set_filter(&hook->ops, (unsigned char *)name, strlen(name), 1);
-	if (r) {
+	strscpy(name, function, sizeof(name));
+	r = ftrace_set_filter(&hook->ops, (unsigned char *)name, strlen(name), first);
+	if (r)
 		pr_err("this kernel's %s() cannot be traced (error %d), and without it the host's changes to guest memory would go unseen: no VM can run here\n",
-		       hook->name, r);
-		return r;
+		       function, r);
+	return r;
+}
+
+static int hook_place(struct hook *hook)
+{
+	unsigned int i;
+	int r;
+
+	hook->ops = (struct ftrace_ops) { .func = hook->func, .flags = HOOK_FLAGS };
+	for (i = 0; i < HOOK_FUNCTIONS && hook->functions[i]; i++) {
+		r = hook_aim(hook, hook->functions[i], i == 0);
+		if (r)
+			goto err_filter;
 	}
 	r = register_ftrace_function(&hook->ops);
 	if (r) {
 		pr_err("tracing of %s() cannot be switched on (error %d), and without it the host's changes to guest memory would go unseen: set kernel.ftrace_enabled to 1 if it is 0, or boot again\n",
-		       hook->name, r);
-		ftrace_set_filter(&hook->ops, NULL, 0, 1);
-		return r;
+		       hook->functions[0], r);
+		goto err_filter;
 	}
 	hook->placed = true;
 	return 0;
+
+err_filter:
+	ftrace_set_filter(&hook->ops, NULL, 0, 1);
+	return r;
 }
 
 void hooks_remove(struct hook *hooks, unsigned int n)

@@ -45,9 +45,12 @@
 	static notrace void name(unsigned long ip, unsigned long parent_ip, \
 				 struct ftrace_ops *ops, HOOK_REGS regs)
 
+/* Functions that share a hook; each hook more takes tracing a while to place. */
+#define HOOK_FUNCTIONS	2
+
 /* Lifetime: static. Changed by whoever places and removes. */
 struct hook {
-	const char *name;	/* a function of the host */
+	const char *functions[HOOK_FUNCTIONS];	/* of the host; the first is always there */
 	void (*func)(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 		     HOOK_REGS regs);
 #ifdef CONFIG_FUNCTION_TRACER

@@ -256,19 +256,18 @@ HOOK(hook_exit)
 }
 
 static struct hook hooks[] = {
-	{ .name = "flush_tlb_mm_range",		.func = hook_flush },
-	{ .name = "arch_tlbbatch_flush",	.func = hook_batch_flush },
-	{ .name = "try_to_unmap_one",		.func = hook_unmap_one },
+	{ { "flush_tlb_mm_range" },		hook_flush },
+	{ { "arch_tlbbatch_flush" },		hook_batch_flush },
 #ifdef KVM_HAVE_TRY_TO_MIGRATE
-	{ .name = "try_to_migrate_one",		.func = hook_unmap_one },
+	{ { "try_to_unmap_one", "try_to_migrate_one" }, hook_unmap_one },
+#else
+	{ { "try_to_unmap_one" },		hook_unmap_one },
 #endif
-	{ .name = "try_to_unmap_flush",		.func = hook_batch_end },
-	{ .name = "exit_mmap",			.func = hook_exit },
-	{ .name = "ptep_clear_flush_young",	.func = hook_young_pte },
-	{ .name = "ptep_test_and_clear_young",	.func = hook_young_pte },
+	{ { "try_to_unmap_flush" },		hook_batch_end },
+	{ { "exit_mmap" },			hook_exit },
+	{ { "ptep_clear_flush_young", "ptep_test_and_clear_young" }, hook_young_pte },
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	{ .name = "pmdp_clear_flush_young",	.func = hook_young_pmd },
-	{ .name = "pmdp_test_and_clear_young",	.func = hook_young_pmd },
+	{ { "pmdp_clear_flush_young", "pmdp_test_and_clear_young" }, hook_young_pmd },
 #endif
 };
 
