@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The AMD host: QEMU TCG, which emulates SVM with nested paging."""
 
+import os
+
 from . import util
 
 APPEND = ("console=ttyS0 mitigations=off nokaslr tsc=reliable no_timer_check "
@@ -28,7 +30,7 @@ def disk_words(disks):
 	words = []
 	for number, disk in enumerate(disks):
 		keep = disk.endswith(",rw")
-		path = disk[:-len(",rw")] if keep else disk
+		path = os.path.abspath(disk[:-len(",rw")] if keep else disk)
 		words += ["-drive", "file=%s,if=none,id=d%d,format=%s,"
 			  "cache=unsafe%s" % (path.replace(",", ",,"), number,
 					      image_format(path),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from . import amd, console, initramfs, intel, kernels, snapshot, util
+from . import amd, console, control, initramfs, intel, kernels, snapshot, util
 
 TIMEOUT = 124
 NO_STATUS = 97
@@ -89,6 +89,12 @@ class Tape:
 		self.sink = sink
 		self.kept = []
 		self.status = None
+		self.news = False
+
+	def heard(self):
+		"""Has anything come since the last time this was asked?"""
+		news, self.news = self.news, False
+		return news
 
 	def put(self, data):
 		if data:
@@ -97,6 +103,7 @@ class Tape:
 				self.sink(data)
 
 	def feed(self, data):
+		self.news = self.news or bool(data)
 		self.pending += data
 		found = self.pending.find(self.mark)
 		if found >= 0:
@@ -155,9 +162,10 @@ def stop(child):
 	child.wait()
 
 
-def watch(child, tape, log, nonce, timeout, verbose, output=None):
+def watch(child, tape, log, nonce, timeout, verbose, output=None, revival=None):
 	"""Follow a machine until it ends; True when the time ran out."""
 	deadline = time.monotonic() + timeout
+	quiet = time.monotonic() + control.PATIENCE
 	end = b"lab: end " + nonce.encode()
 	tail = b""
 	selector = selectors.DefaultSelector()
@@ -176,6 +184,11 @@ def watch(child, tape, log, nonce, timeout, verbose, output=None):
 			time.sleep(0.05)
 			tape.feed(output.more())
 		text = log.more()
+		if text or tape.heard():
+			quiet = time.monotonic() + control.PATIENCE
+		elif revival and time.monotonic() > quiet:
+			revival.look()
+			quiet = time.monotonic() + control.PATIENCE
 		if text and verbose:
 			sys.stderr.write(text.decode("utf-8", "replace"))
 			sys.stderr.flush()
@@ -211,8 +224,8 @@ def start_amd(machine, pieces, folder):
 			shutil.copyfileobj(source, out, 1 << 20)
 		out.write(pieces[1])
 	child = subprocess.Popen(util.with_parent(
-		amd.command(machine, initrd, folder / "console.log")),
-				 stdin=subprocess.DEVNULL,
+		amd.command(machine, initrd, folder / "console.log") +
+		control.WORDS), cwd=folder, stdin=subprocess.DEVNULL,
 				 stdout=subprocess.PIPE,
 				 stderr=open(folder / "emulator.log", "wb"))
 	return child, None, ""
@@ -247,9 +260,12 @@ def run(machine, script, files=(), timeout=None, sink=None, verbose=False):
 	child, output, boot = begin(machine, pieces, folder)
 	if verbose:
 		sys.stderr.write(boot)
+	revival = None
+	if machine.vendor == "amd" and not machine.icount:
+		revival = control.Revival(folder, child, machine.smp)
 	try:
 		late = watch(child, tape, Follow(log), nonce, timeout, verbose,
-			     output)
+			     output, revival)
 		note_signal(child, folder)
 	finally:
 		stop(child)
@@ -280,7 +296,7 @@ def conclude(folder, tape, text, late, seconds):
 	elif status is None:
 		status = NO_STATUS
 	if status:
-		for name in ("initrd.cpio", "boot.img", "job.img", "qmp"):
+		for name in ("initrd.cpio", "boot.img", "job.img", "qmp", "qtest"):
 			util.remove(folder / name)
 	else:
 		util.remove(folder)

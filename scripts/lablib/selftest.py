@@ -3,7 +3,7 @@
 
 import tempfile
 
-from . import build, console, run, tests, util
+from . import build, console, control, run, tests, util
 
 SAMPLE = util.REPO / "scripts" / "lablib" / "sample"
 
@@ -58,6 +58,15 @@ LOUD = (
 	"[    3.1] kmemleak: Memory pool empty, consider increasing",
 	"[    3.1] pagealloc: memory corruption",
 	"[    3.1] Kernel panic - not syncing: Fatal exception",
+)
+
+# What `info lapic` says of an APIC, and what is then waiting to be delivered.
+APICS = (
+	("ISR\t (none)\nIRR\t (none)\n", None),
+	("ISR\t (none)\nIRR\t 236 48 \n", (236, 236)),
+	("ISR\t (none)\nIRR\t 37(level) \n", (37, 37 | control.LEVEL)),
+	("ISR\t 48 \nIRR\t 236 37(level) \n", (236, 236)),
+	("ISR\t 236 \nIRR\t 230 \n", None),
 )
 
 # job text, insmod parameter, expected status, expected output
@@ -121,6 +130,8 @@ def check_parsers(tally):
 		if tape.status != 12 or \
 		   b"".join(tape.kept) != b"text \x1eLAB other 3\x1e\n":
 			tally.check("tape in pieces of %d" % cut, False)
+	tally.check("interrupts that wait", [control.pending(text) for text, _ in
+					     APICS] == [what for _, what in APICS])
 	found = tests.verdicts("vm: ok 1 - a\nvm: not ok 2 - b: why\n"
 			       "x: ok 3 - c # SKIP no\nvm: 1..2\n")
 	tally.check("TAP verdicts", found == {"vm.a": "ok", "vm.b": "not ok",

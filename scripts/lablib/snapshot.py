@@ -8,15 +8,13 @@ snapshot serves every job.
 
 import fcntl
 import hashlib
-import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import time
 
-from . import amd, console, initramfs, util
+from . import amd, console, control, initramfs, util
 
 # The disk has one size for ever: the machine has read it before the snapshot.
 DISK = 64 << 20
@@ -25,53 +23,6 @@ DISK = 64 << 20
 OFFSET = 1 << 20
 READY = b"\x1eREADY\x1e"
 KEEP = 12
-
-
-class Qmp:
-	"""QEMU's control socket."""
-
-	def __init__(self, path, child):
-		self.socket = socket.socket(socket.AF_UNIX)
-		deadline = time.monotonic() + 60
-		while True:
-			try:
-				self.socket.connect(str(path))
-				break
-			except OSError:
-				if child.poll() is not None or \
-				   time.monotonic() > deadline:
-					raise util.LabError("QEMU did not "
-							    "start.") from None
-				time.sleep(0.01)
-		self.lines = self.socket.makefile("r")
-		self.lines.readline()
-		self.ask("qmp_capabilities")
-
-	def ask(self, command, **arguments):
-		text = json.dumps({"execute": command, "arguments": arguments})
-		self.socket.sendall(text.encode() + b"\n")
-		while True:
-			line = self.lines.readline()
-			if not line:
-				raise util.LabError("QEMU ended during %s." %
-						    command)
-			answer = json.loads(line)
-			if "return" in answer:
-				return answer["return"]
-			if "error" in answer:
-				raise util.LabError("QEMU refuses %s: %s" % (
-					command, answer["error"]["desc"]))
-
-	def wait(self, command, field, wanted, failed=()):
-		"""Poll until a field of an answer has the wanted value."""
-		while True:
-			value = self.ask(command).get(field)
-			if value == wanted:
-				return
-			if value in failed:
-				raise util.LabError("QEMU's %s ended as %s." %
-						    (command, value))
-			time.sleep(0.01)
 
 
 def usable(machine):
@@ -94,8 +45,8 @@ def folder_of(machine):
 def words(machine, initrd, folder, disk):
 	return util.with_parent(
 		amd.command(machine, initrd, folder / "console.log") +
-		["-qmp", "unix:qmp,server=on,wait=off",
-		 "-drive", "file=%s,if=none,id=job,format=raw,cache=unsafe" %
+		control.WORDS +
+		["-drive", "file=%s,if=none,id=job,format=raw,cache=unsafe" %
 		 disk, "-device", "virtio-blk-pci,drive=job"])
 
 
@@ -123,7 +74,7 @@ def make(machine, target, folder):
 				return False
 			seen += child.stdout.read() or b""
 			time.sleep(0.02)
-		qmp = Qmp(folder / "qmp", child)
+		qmp = control.Qmp(folder / "qmp", child)
 		qmp.ask("stop")
 		with util.partial(target) as making:
 			qmp.ask("migrate-set-parameters",
@@ -195,7 +146,7 @@ def resume(machine, snapshot, job, folder):
 	child = start(command + ["-incoming", "exec:cat '%s'" %
 				 (pathlib.Path(snapshot) / "state")], folder)
 	try:
-		qmp = Qmp(folder / "qmp", child)
+		qmp = control.Qmp(folder / "qmp", child)
 		qmp.wait("query-status", "status", "paused", ("shutdown",))
 		qmp.ask("cont")
 		blocks = -(-len(job) // 4096)
