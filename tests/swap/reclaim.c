@@ -108,6 +108,23 @@ const struct action action_cold = {
 	.apply = cold, .missing = without_swap,
 };
 
+/*
+ * A kernel with its checks on looks at pages more slowly than vcpus use so few of them:
+ * it finds all in use, with the stock modules too, and kills the VMM for want of any.
+ * There, vcpus are kept off while it looks.
+ */
+static void calm_begin(struct swap *s)
+{
+	if (swap_options.checked)
+		swap_pause(s);
+}
+
+static void calm_end(struct swap *s)
+{
+	if (swap_options.checked)
+		swap_resume(s);
+}
+
 /* All of guest memory goes through a cgroup that has room for half of it. */
 static void cgroup(struct region *r)
 {
@@ -118,7 +135,9 @@ static void cgroup(struct region *r)
 	for (i = 0; i < s->regions; i++)
 		if (!(ON(s->region[i].backing) & ON_HUGE))
 			total += s->region[i].size / 2;
+	calm_begin(s);
 	cgroup_limit(s, "memory.max", total);
+	calm_end(s);
 	swap_progress(r, 1);
 	cgroup_limit(s, "memory.max", ~0ull);
 }
@@ -134,7 +153,9 @@ static void reclaim(struct region *r)
 	int e;
 
 	snprintf(path, sizeof(path), "%s/memory.reclaim", r->swap->cgroup);
+	calm_begin(r->swap);
 	e = host_try_write(path, "%llu", (unsigned long long)r->size / 8);
+	calm_end(r->swap);
 	CHECKF(!e || e == -EAGAIN, "memory.reclaim: %s", strerror(-e));
 }
 

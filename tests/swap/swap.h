@@ -123,6 +123,7 @@ struct swap_options {
 	unsigned int vcpus;
 	unsigned int seconds;	/* of the mixed case; 0: a fixed number of actions */
 	unsigned int numa_nodes;
+	bool checked;		/* the host's kernel has its checks on, and is slow */
 };
 
 extern struct swap_options swap_options;
