@@ -147,9 +147,8 @@ def run_folder():
 	"""A folder for one run; only the newest failures are kept."""
 	parent = util.cache() / "run"
 	parent.mkdir(exist_ok=True)
-	old = sorted(parent.iterdir(), key=lambda one: one.stat().st_mtime)
-	for one in old[:-30]:
-		if time.time() - one.stat().st_mtime > 3600:
+	for changed, one in util.by_age(parent)[:-30]:
+		if time.time() - changed > 3600:
 			util.remove(one)
 	folder = parent / ("%d-%s" % (os.getpid(), secrets.token_hex(3)))
 	folder.mkdir()

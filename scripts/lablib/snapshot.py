@@ -128,8 +128,7 @@ def give_up(target, folder):
 
 
 def prune(parent):
-	old = sorted(parent.iterdir(), key=lambda one: one.stat().st_mtime)
-	for one in old[:-KEEP]:
+	for _, one in util.by_age(parent)[:-KEEP]:
 		util.remove(one)
 
 

@@ -77,9 +77,25 @@ def remove(path):
 	path = pathlib.Path(path)
 	if path.is_dir() and not path.is_symlink():
 		unmount_below(path)
-		shutil.rmtree(path)
-	elif path.exists() or path.is_symlink():
-		path.unlink()
+		# Another run may be deleting the same.
+		while path.is_dir():
+			try:
+				shutil.rmtree(path)
+			except FileNotFoundError:
+				pass
+	else:
+		path.unlink(missing_ok=True)
+
+
+def by_age(folder):
+	"""(time of the last change, path) of what is in a folder, oldest first."""
+	found = []
+	for path in folder.iterdir():
+		try:
+			found.append((path.stat().st_mtime, path))
+		except FileNotFoundError:
+			pass
+	return sorted(found)
 
 
 class Partial:

@@ -54,6 +54,8 @@ static void idle(struct region *r)
 	OK(fd);
 	swap_pause(r->swap);
 	guest_verify(r, 0, region_pages(r));
+	/* Pages on their way to the LRU lists cannot be marked; this waits for them. */
+	host_try_write("/proc/sys/vm/compact_memory", "1");
 	for (page = 0; page < region_pages(r); page++)
 		if (frame_of(r, page))
 			idle_set(fd, frame_of(r, page));
