@@ -163,8 +163,7 @@ def quoted(word):
 
 def prune(folder, keep=4):
 	"""Older builds of the same thing go; the newest few stay for races."""
-	old = sorted((one for one in folder.iterdir()
-		      if not one.name.endswith(".partial")),
-		     key=lambda one: one.stat().st_mtime)
+	old = [one for _, one in util.by_age(folder)
+	       if not one.name.endswith(".partial")]
 	for one in old[:-keep]:
 		util.remove(one)
