@@ -75,8 +75,11 @@ def variables(words):
 	return list(words)
 
 
-def key_of(checkout, words):
+def key_of(checkout, words, kernel):
 	text = "\0".join([str(checkout)] + sorted(words))
+	# A kernel of our own keeps its release when its configuration changes.
+	if kernel.variant:
+		text += (kernel.folder / "config").read_text()
 	return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -96,7 +99,7 @@ def modules(kernel_name, flavour="amd64", words=(), checkout=util.REPO):
 					    (name, checkout))
 	kernel = kernels.resolve(kernel_name, flavour)
 	root = kernels.with_headers(kernel)
-	place = "%s/%s" % (kernel.release, key_of(checkout, words))
+	place = "%s/%s" % (kernel.release, key_of(checkout, words, kernel))
 	parent = util.cache() / "modules" / place
 	out = parent / digest(files(checkout))
 	if (out / LOG).exists():
