@@ -147,16 +147,23 @@ const struct action action_cgroup = {
 	.apply = cgroup, .missing = without_cgroup, .proof = swapped_both_ways,
 };
 
-static void reclaim(struct region *r)
+static void do_reclaim(struct region *r)
 {
 	char path[128];
 	int e;
 
 	snprintf(path, sizeof(path), "%s/memory.reclaim", r->swap->cgroup);
-	calm_begin(r->swap);
 	e = host_try_write(path, "%llu", (unsigned long long)r->size / 8);
-	calm_end(r->swap);
 	CHECKF(!e || e == -EAGAIN, "memory.reclaim: %s", strerror(-e));
+}
+
+/* Pages in use are spared; those of vcpus that are kept off are not. */
+static void reclaim(struct region *r)
+{
+	do_reclaim(r);
+	swap_pause(r->swap);
+	do_reclaim(r);
+	swap_resume(r->swap);
 }
 
 const struct action action_reclaim = {
