@@ -21,7 +21,6 @@ static void options_read(void)
 	swap_options.seed = option("KVM_SWAP_SEED", 1);
 	swap_options.vcpus = option("KVM_SWAP_VCPUS", 2);
 	swap_options.seconds = option("KVM_SWAP_SECONDS", 0);
-	swap_options.checked = option("KVM_SWAP_CHECKED", 0);
 	CHECK(swap_options.vcpus >= 1 && swap_options.vcpus <= SWAP_VCPUS);
 	prng_seed(swap_options.seed);
 }

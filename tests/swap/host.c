@@ -67,6 +67,13 @@ unsigned int slowness(void)
 	return 1000 / tap_scaled(1000, 1);
 }
 
+bool host_checked(void)
+{
+	const char *text = getenv("KVM_SWAP_CHECKED");
+
+	return text && atoi(text);
+}
+
 void jitter(void)
 {
 	usleep(random_below(3000));

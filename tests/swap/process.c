@@ -449,7 +449,7 @@ TEST(leaks, "VMMs come and go, and the host has as much memory as before")
 	pid_t pid;
 
 	/* What is freed is kept from use for a while, up to this; kmemleak looks for the rest. */
-	if (swap_options.checked)
+	if (host_checked())
 		slack += meminfo("MemTotal") / 32;
 	for (i = 0; i < 8; i++) {
 		/* The first two fill the kernel's own caches. */

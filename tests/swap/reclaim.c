@@ -115,13 +115,13 @@ const struct action action_cold = {
  */
 static void calm_begin(struct swap *s)
 {
-	if (swap_options.checked)
+	if (host_checked())
 		swap_pause(s);
 }
 
 static void calm_end(struct swap *s)
 {
-	if (swap_options.checked)
+	if (host_checked())
 		swap_resume(s);
 }
 

@@ -123,7 +123,6 @@ struct swap_options {
 	unsigned int vcpus;
 	unsigned int seconds;	/* of the mixed case; 0: a fixed number of actions */
 	unsigned int numa_nodes;
-	bool checked;		/* the host's kernel has its checks on, and is slow */
 };
 
 extern struct swap_options swap_options;
@@ -204,6 +203,8 @@ void cgroup_limit(struct swap *s, const char *file, uint64_t bytes);
 void canary(void);
 uint64_t scaled_mib(unsigned int mib);
 unsigned int slowness(void);
+/* Has the host's kernel its checks on? It is slow then, and keeps what is freed a while. */
+bool host_checked(void);
 
 /* action.c */
 struct action {
