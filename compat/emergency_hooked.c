@@ -13,7 +13,7 @@
 #include <linux/ftrace.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
-#include <linux/string.h>
+#include "hook.h"
 #include "virt.h"
 
 static const char * const emergency_places[] = {
@@ -39,15 +39,6 @@ static struct ftrace_ops emergency_ops = {
 	.flags = FTRACE_OPS_FL_PERMANENT,
 };
 
-static int emergency_place(const char *function, bool first)
-{
-	unsigned char name[64];
-
-	/* Tracing takes the name apart. */
-	strscpy(name, function, sizeof(name));
-	return ftrace_set_filter(&emergency_ops, name, strlen(function), first);
-}
-
 int emergency_hook_add(void (*leave)(void))
 {
 	unsigned int i;
@@ -55,7 +46,7 @@ int emergency_hook_add(void (*leave)(void))
 
 	emergency_leave = leave;
 	for (i = 0; i < ARRAY_SIZE(emergency_places) && !ret; i++)
-		ret = emergency_place(emergency_places[i], i == 0);
+		ret = hook_filter(&emergency_ops, emergency_places[i], i == 0);
 	if (!ret)
 		ret = register_ftrace_function(&emergency_ops);
 	if (ret) {

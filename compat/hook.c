@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) "kvm: " fmt
 
-#include <linux/string.h>
 #include "hook.h"
 
 #if defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && defined(CONFIG_FUNCTION_TRACER) && \
@@ -15,12 +14,8 @@
 
 static int hook_aim(struct hook *hook, const char *function, bool first)
 {
-	char name[64];
-	int r;
+	int r = hook_filter(&hook->ops, function, first);
 
-	/* Tracing takes the name apart. */
-	strscpy(name, function, sizeof(name));
-	r = ftrace_set_filter(&hook->ops, (unsigned char *)name, strlen(name), first);
 	if (r)
 		pr_err("this kernel's %s() cannot be traced (error %d), and without it the host's changes to guest memory would go unseen: no VM can run here\n",
 		       function, r);

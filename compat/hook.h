@@ -7,6 +7,7 @@
 #define KVM_COMPAT_PRIVATE_HOOK_H
 
 #include <linux/ftrace.h>
+#include <linux/string.h>
 #include <compat/config.h>
 
 /*
@@ -58,6 +59,18 @@ struct hook {
 #endif
 	bool placed;
 };
+
+#ifdef CONFIG_FUNCTION_TRACER
+/* Has @ops called at the entry of @function, too, or of it alone. Tracing's error. */
+static inline int hook_filter(struct ftrace_ops *ops, const char *function, bool alone)
+{
+	unsigned char name[64];
+
+	/* Tracing takes the name apart. */
+	strscpy(name, function, sizeof(name));
+	return ftrace_set_filter(ops, name, strlen(name), alone);
+}
+#endif
 
 /*
  * All of them or none. May sleep, takes locks of tracing and CPU hotplug.

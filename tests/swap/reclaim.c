@@ -109,23 +109,11 @@ const struct action action_cold = {
 };
 
 /*
- * A kernel with its checks on looks at pages more slowly than vcpus use so few of them:
- * it finds all in use, with the stock modules too, and kills the VMM for want of any.
- * There, vcpus are kept off while it looks.
+ * All of guest memory goes through a cgroup that has room for half of it. A kernel with
+ * its checks on looks at pages more slowly than vcpus use so few of them: it finds all in
+ * use, with the stock modules too, and kills the VMM for want of any. There, vcpus are
+ * kept off while the limit is set.
  */
-static void calm_begin(struct swap *s)
-{
-	if (host_checked())
-		swap_pause(s);
-}
-
-static void calm_end(struct swap *s)
-{
-	if (host_checked())
-		swap_resume(s);
-}
-
-/* All of guest memory goes through a cgroup that has room for half of it. */
 static void cgroup(struct region *r)
 {
 	struct swap *s = r->swap;
@@ -135,9 +123,11 @@ static void cgroup(struct region *r)
 	for (i = 0; i < s->regions; i++)
 		if (!(ON(s->region[i].backing) & ON_HUGE))
 			total += s->region[i].size / 2;
-	calm_begin(s);
+	if (host_checked())
+		swap_pause(s);
 	cgroup_limit(s, "memory.max", total);
-	calm_end(s);
+	if (host_checked())
+		swap_resume(s);
 	swap_progress(r, 1);
 	cgroup_limit(s, "memory.max", ~0ull);
 }
