@@ -7,11 +7,11 @@
 #include <asm/mmu_context.h>
 #include <compat/pgtable.h>
 
-static bool fault_allowed(struct vm_area_struct *vma, bool write)
+static bool fault_allowed(struct vm_area_struct *vma, bool write, bool remote)
 {
 	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
 		return false;
-	return arch_vma_access_permitted(vma, write, false, false);
+	return arch_vma_access_permitted(vma, write, false, remote);
 }
 
 static int fault_error(vm_fault_t fault)
@@ -32,7 +32,8 @@ static int fault_once(struct mm_struct *mm, unsigned long addr, bool write, unsi
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = find_vma(mm, addr);
-	if (!vma || addr < vma->vm_start || !fault_allowed(vma, write)) {
+	if (!vma || addr < vma->vm_start ||
+	    !fault_allowed(vma, write, flags & FAULT_FLAG_REMOTE)) {
 		mmap_read_unlock(mm);
 		return -EFAULT;
 	}
@@ -65,7 +66,7 @@ void kvm_host_fault_ahead(struct mm_struct *mm, unsigned long first, unsigned lo
 		vma = find_vma(mm, addr);
 		/* Only a private mapping's fault is sure to keep the lock for NOWAIT. */
 		if (!vma || addr < vma->vm_start || !vma_is_anonymous(vma) ||
-		    !fault_allowed(vma, write))
+		    !fault_allowed(vma, write, false))
 			break;
 		if (handle_mm_fault(vma, addr, flags, NULL) & (VM_FAULT_RETRY | VM_FAULT_ERROR))
 			break;
@@ -73,12 +74,37 @@ void kvm_host_fault_ahead(struct mm_struct *mm, unsigned long first, unsigned lo
 	mmap_read_unlock(mm);
 }
 
-int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
+int kvm_host_fault_in_nowait(struct mm_struct *mm, unsigned long addr, bool write)
 {
-	unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
-			     FAULT_FLAG_INTERRUPTIBLE;
+	unsigned int flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+	int ret = -EBUSY;
+
+	if (write)
+		flags |= FAULT_FLAG_WRITE;
+	if (!mmap_read_trylock(mm))
+		return ret;
+	vma = find_vma(mm, addr);
+	/* Drivers' own mappings need not know that NOWAIT keeps the lock. */
+	if (!vma || addr < vma->vm_start || (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP)) ||
+	    !fault_allowed(vma, write, false))
+		goto unlock;
+	fault = handle_mm_fault(vma, addr, flags, NULL);
+	if (fault & VM_FAULT_RETRY)
+		ret = -EAGAIN;
+	else if (!(fault & VM_FAULT_ERROR))
+		ret = 0;
+unlock:
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static int fault_in(struct mm_struct *mm, unsigned long addr, bool write, unsigned int flags)
+{
 	int ret;
 
+	flags |= FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE | FAULT_FLAG_INTERRUPTIBLE;
 	if (write)
 		flags |= FAULT_FLAG_WRITE;
 
@@ -88,4 +114,14 @@ int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 	if (signal_pending(current))
 		return -EINTR;
 	return fault_once(mm, addr, write, flags | FAULT_FLAG_TRIED);
+}
+
+int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	return fault_in(mm, addr, write, 0);
+}
+
+int kvm_host_fault_in_remote(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	return fault_in(mm, addr, write, FAULT_FLAG_REMOTE);
 }

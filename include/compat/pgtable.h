@@ -26,6 +26,21 @@
 int kvm_host_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
 
 /**
+ * kvm_host_fault_in_nowait() - kvm_host_fault_in(), unless it takes long
+ * @mm: the current thread's mm
+ * @addr: user address
+ * @write: as there
+ *
+ * Context: may sleep, but waits for no I/O and nobody else's work; mmap_lock not held.
+ * Return: 0; -EAGAIN: the page is on its way, if it is on disk; -EBUSY: cannot tell,
+ * nothing has been done.
+ */
+int kvm_host_fault_in_nowait(struct mm_struct *mm, unsigned long addr, bool write);
+
+/* kvm_host_fault_in() for another thread's @mm, which stays meanwhile. */
+int kvm_host_fault_in_remote(struct mm_struct *mm, unsigned long addr, bool write);
+
+/**
  * kvm_host_fault_ahead() - make the host map pages it need not wait for
  * @mm: the current thread's mm
  * @first: user address of a page

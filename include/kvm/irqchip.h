@@ -98,6 +98,8 @@ int lapic_mmio_read(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, void *va
 int lapic_mmio_write(struct kvm_vcpu *vcpu, gpa_t gpa, unsigned int len, const void *val);
 /* Does the 8259's INTR line reach this vcpu (LINT0 as ExtINT, or APIC disabled)? Any context. */
 bool lapic_accepts_pic(struct kvm_vcpu *vcpu);
+/* Does it take interrupts (switched on, and enabled by software)? */
+bool lapic_listens(const struct kvm_vcpu *vcpu);
 /* MSR_KVM_PV_EOI_EN: 0, or 1 for #GP. May sleep. vcpu->pv.eoi is what it reads. */
 int lapic_pv_eoi_set_msr(struct kvm_vcpu *vcpu, u64 val);
 void lapic_pv_eoi_wait(struct kvm_vcpu *vcpu);	/* KVM_REQ_PV_EOI; may sleep */

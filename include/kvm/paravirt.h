@@ -40,6 +40,18 @@ void steal_update(struct kvm_vcpu *vcpu);	/* KVM_REQ_STEAL */
 /* The thread leaves the CPU, other than by its own ioctl's end. IRQs off. */
 void steal_sched_out(struct kvm_vcpu *vcpu);
 
+/* --- async.c */
+int async_init(void);
+void async_exit(void);			/* no VM is left; may wait for the last worker */
+void async_vcpu_init(struct kvm_vcpu *vcpu);
+void async_vcpu_destroy(struct kvm_vcpu *vcpu);	/* nobody else reaches it; waits for nobody */
+/* The page at @gfn is not there: does the guest want to be told instead of waiting? */
+bool async_wanted(struct kvm_vcpu *vcpu, gfn_t gfn);
+bool async_begin(struct kvm_vcpu *vcpu, gfn_t gfn, hva_t hva, bool write);
+void async_update(struct kvm_vcpu *vcpu);	/* KVM_REQ_ASYNC_PF */
+/* KVM_RUN begins: what could not be told before may be possible now. */
+void async_run_begin(struct kvm_vcpu *vcpu);
+
 /* The vcpu has come to this CPU, which is (@moved) another one than last time. [P] */
 static inline void paravirt_sched_in(struct kvm_vcpu *vcpu, bool moved)
 {

@@ -335,6 +335,32 @@ TRACE_EVENT(kvm_pvclock_update,
 );
 
 /* A vcpu comes back; did others ask for a TLB flush meanwhile? */
+TRACE_EVENT(kvm_async_pf_not_present,
+	TP_PROTO(u32 token, u64 gfn),
+	TP_ARGS(token, gfn),
+	TP_STRUCT__entry(
+		__field(u32, token)
+		__field(u64, gfn)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+		__entry->gfn = gfn;
+	),
+	TP_printk("token 0x%x gfn 0x%llx", __entry->token, __entry->gfn)
+);
+
+TRACE_EVENT(kvm_async_pf_ready,
+	TP_PROTO(u32 token),
+	TP_ARGS(token),
+	TP_STRUCT__entry(
+		__field(u32, token)
+	),
+	TP_fast_assign(
+		__entry->token = token;
+	),
+	TP_printk("token 0x%x", __entry->token)
+);
+
 TRACE_EVENT(kvm_pv_tlb_flush,
 	TP_PROTO(unsigned int vcpu_id, bool need_flush_tlb),
 	TP_ARGS(vcpu_id, need_flush_tlb),

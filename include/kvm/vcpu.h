@@ -72,6 +72,7 @@ enum kvm_request {
 	KVM_REQ_UNHALT,
 	KVM_REQ_CLOCK,		/* write the guest's clock page */
 	KVM_REQ_STEAL,		/* write its steal time page */
+	KVM_REQ_ASYNC_PF,	/* a page the guest waits for may have come */
 	KVM_REQ_PV_EOI,		/* look at its EOI flag when that can be waited for */
 	KVM_REQ_APIC,		/* INIT or SIPI: .apic_events */
 	KVM_REQ_NMI,		/* .nmi_posted */
@@ -194,6 +195,15 @@ struct kvm_vcpu {
 		bool steal_away;	/* [t] the guest sees KVM_VCPU_PREEMPTED */
 		bool no_poll;		/* [t] MSR_KVM_POLL_CONTROL is 0: no spinning in a halt */
 		bool kicked;		/* [a] KVM_HC_KICK_CPU: the next halt ends at once */
+		struct {
+			u64 msr;	/* [t] MSR_KVM_ASYNC_PF_EN */
+			u8 vector;	/* [t] MSR_KVM_ASYNC_PF_INT */
+			bool unacked;	/* [t] the guest has not finished with the interrupt */
+			bool tell_all;	/* [t] it is to be told that all pages are there */
+			u32 serial;	/* [t] of the latest token */
+			unsigned int count;		/* [t] of .faults */
+			struct list_head faults;	/* [t] struct async_fault */
+		} async;
 	} pv;
 	u64 pat;			/* [t] */
 	struct kvm_guest_fpu fpu;	/* [t] */
@@ -227,7 +237,7 @@ struct kvm_vcpu {
 	struct {
 		u64 exits, io_exits, mmio_exits, signal_exits, irq_exits,
 		    halt_exits, pf_taken, pf_fixed, pf_spurious, pf_emulate,
-		    pf_refilled, tlb_flush, insn_emulation, insn_emulation_fail,
+		    pf_refilled, pf_async, tlb_flush, insn_emulation, insn_emulation_fail,
 		    hypercalls, directed_yield_attempted,
 		    directed_yield_successful, preemption_reported, preemption_other,
 		    host_state_reload, irq_injections,

@@ -11,6 +11,7 @@
 #include <compat/notifier.h>
 #include <compat/preempt.h>
 #include <kvm/debug.h>
+#include <kvm/paravirt.h>
 #include "core.h"
 
 DEFINE_MUTEX(vm_list_lock);	/* vm_list; taken last */
@@ -36,9 +37,12 @@ static int __init kvm_init(void)
 	r = strict_init();
 	if (r)
 		goto err_flush;
-	r = kvm_notifier_init();
+	r = async_init();
 	if (r)
 		goto err_strict;
+	r = kvm_notifier_init();
+	if (r)
+		goto err_async;
 	r = kvm_preempt_init();
 	if (r)
 		goto err_notifier;
@@ -47,6 +51,8 @@ static int __init kvm_init(void)
 
 err_notifier:
 	kvm_notifier_exit();
+err_async:
+	async_exit();
 err_strict:
 	strict_destroy();
 err_flush:
@@ -62,6 +68,7 @@ static void __exit kvm_exit(void)
 	stats_exit();
 	kvm_preempt_exit();
 	kvm_notifier_exit();
+	async_exit();
 	mmu_module_exit();
 	strict_destroy();
 	flush_exit();

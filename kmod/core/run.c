@@ -195,6 +195,8 @@ static int vcpu_handle_requests(struct kvm_vcpu *vcpu)
 		clock_update(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_STEAL))
 		steal_update(vcpu);
+	if (vcpu_take_request(vcpu, KVM_REQ_ASYNC_PF))
+		async_update(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_PV_EOI))
 		lapic_pv_eoi_wait(vcpu);
 	if (vcpu_take_request(vcpu, KVM_REQ_VAPIC))
@@ -398,6 +400,7 @@ static int vcpu_run_loaded(struct kvm_vcpu *vcpu)
 	}
 	if (READ_ONCE(vcpu->run->immediate_exit))
 		return -EINTR;
+	async_run_begin(vcpu);
 	return vcpu_loop(vcpu);
 }
 

@@ -49,6 +49,7 @@ const struct stat_desc stat_descs[] = {
 	VCPU_STAT(pf_spurious),
 	VCPU_STAT(pf_emulate),
 	VCPU_STAT(pf_refilled),
+	VCPU_STAT(pf_async),
 	VCPU_STAT(tlb_flush),
 	VCPU_STAT(insn_emulation),
 	VCPU_STAT(insn_emulation_fail),

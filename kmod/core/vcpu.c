@@ -87,6 +87,7 @@ static struct kvm_vcpu *vcpu_alloc(struct kvm *kvm, u32 id)
 	if (irqchip_in_kernel(kvm) && id != kvm->boot_cpu_id)
 		vcpu->mp_state = KVM_MP_STATE_UNINITIALIZED;
 	vcpu_run_init(vcpu);
+	async_vcpu_init(vcpu);
 
 	r = vcpu_alloc_pages(vcpu);
 	if (r)
@@ -127,6 +128,7 @@ err_vcpu:
 /* With its VM, or instead of having become part of one. */
 void vcpu_destroy(struct kvm_vcpu *vcpu)
 {
+	async_vcpu_destroy(vcpu);
 	if (vcpu->lapic)
 		lapic_destroy(vcpu);
 	kvm_vendor->vcpu_destroy(vcpu);

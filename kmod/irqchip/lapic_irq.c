@@ -129,6 +129,11 @@ bool lapic_accepts_pic(struct kvm_vcpu *vcpu)
 	       SET_APIC_DELIVERY_MODE(0, APIC_MODE_EXTINT);
 }
 
+bool lapic_listens(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->lapic->mode != LAPIC_OFF && lapic_enabled(vcpu->lapic);
+}
+
 static bool lapic_pic_waits(struct kvm_vcpu *vcpu)
 {
 	return vcpu->kvm->irqchip->pic && pic_intr(vcpu->kvm) && lapic_accepts_pic(vcpu);

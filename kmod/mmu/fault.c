@@ -15,6 +15,7 @@
 
 #include <compat/pgtable.h>
 #include <compat/mitigation.h>
+#include <kvm/paravirt.h>
 #include <kvm/trace.h>
 #include "spte.h"
 
@@ -470,13 +471,33 @@ static void fault_host_ahead(struct fault *f, u64 swap)
 		kvm_host_fault_ahead(f->kvm->mm, first, pages, f->access & KVM_ACCESS_WRITE);
 }
 
+/*
+ * For a guest that would rather do something else than wait. 0, -EBUSY: wait, or
+ * -EINPROGRESS: the guest has been told.
+ */
+static int fault_host_nowait(struct fault *f, bool write)
+{
+	hva_t hva = f->hva & PAGE_MASK;
+	int r;
+
+	if (!async_wanted(f->vcpu, f->gfn))
+		return -EBUSY;
+	r = kvm_host_fault_in_nowait(f->kvm->mm, hva, write);
+	if (r == -EAGAIN)
+		r = async_begin(f->vcpu, f->gfn, hva, write) ? -EINPROGRESS : -EBUSY;
+	return r;
+}
+
 static int fault_host(struct fault *f)
 {
 	u64 swap = f->host.swap;
 	int r;
 
 	f->faulted_in = true;
-	r = kvm_host_fault_in(f->kvm->mm, f->hva & PAGE_MASK, f->access & KVM_ACCESS_WRITE);
+	r = fault_host_nowait(f, f->access & KVM_ACCESS_WRITE);
+	if (r == -EBUSY)
+		r = kvm_host_fault_in(f->kvm->mm, f->hva & PAGE_MASK,
+				      f->access & KVM_ACCESS_WRITE);
 	if (!r && swap)
 		fault_host_ahead(f, swap);
 	return r;
@@ -503,6 +524,8 @@ static int fault_resolve(struct fault *f)
 			return KVM_RESUME;
 		case FAULT_ABSENT:
 			r = fault_host(f);
+			if (r == -EINPROGRESS)
+				return KVM_RESUME;
 			if (r == -EHWPOISON)
 				return fault_poisoned(f);
 			/* The run loop sees the signal and says so to userspace. */

@@ -14,6 +14,7 @@ u32 paravirt_features(void)
 		       BIT(KVM_FEATURE_PV_UNHALT) |
 		       BIT(KVM_FEATURE_PV_SEND_IPI) | BIT(KVM_FEATURE_POLL_CONTROL) |
 		       BIT(KVM_FEATURE_PV_SCHED_YIELD) |
+		       BIT(KVM_FEATURE_ASYNC_PF) | BIT(KVM_FEATURE_ASYNC_PF_INT) |
 		       BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
 
 	if (steal_available())
@@ -53,6 +54,10 @@ int paravirt_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val)
 		return clock_get_msr(vcpu, index, val);
 	case MSR_KVM_STEAL_TIME:
 		return steal_get_msr(vcpu, val);
+	case MSR_KVM_ASYNC_PF_EN:
+	case MSR_KVM_ASYNC_PF_INT:
+	case MSR_KVM_ASYNC_PF_ACK:
+		return async_get_msr(vcpu, index, val);
 	case MSR_KVM_PV_EOI_EN:
 		*val = vcpu->pv.eoi;
 		return 0;
@@ -74,6 +79,10 @@ int paravirt_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val)
 		return clock_set_msr(vcpu, index, val);
 	case MSR_KVM_STEAL_TIME:
 		return steal_set_msr(vcpu, val);
+	case MSR_KVM_ASYNC_PF_EN:
+	case MSR_KVM_ASYNC_PF_INT:
+	case MSR_KVM_ASYNC_PF_ACK:
+		return async_set_msr(vcpu, index, val);
 	case MSR_KVM_PV_EOI_EN:
 		return lapic_pv_eoi_set_msr(vcpu, val);
 	case MSR_KVM_POLL_CONTROL:

@@ -49,4 +49,8 @@ long clock_pair(struct kvm_vcpu *vcpu, gpa_t gpa, u64 type);
 int steal_get_msr(struct kvm_vcpu *vcpu, u64 *val);
 int steal_set_msr(struct kvm_vcpu *vcpu, u64 val);
 
+/* async.c: MSR_KVM_ASYNC_PF_*. 0, or 1 for #GP. */
+int async_get_msr(struct kvm_vcpu *vcpu, u32 index, u64 *val);
+int async_set_msr(struct kvm_vcpu *vcpu, u32 index, u64 val);
+
 #endif

@@ -87,6 +87,7 @@ asker=$!
 "$DEMO_TOP" top --count 100000 >"$work/top" 2>&1 &
 viewer=$!
 shown=
+async=0
 while kill -0 $pid 2>/dev/null; do
 	[ $(($(seconds) - begin)) -lt "$DEMO_LIMIT" ] ||
 		fail "the guest is not done after $DEMO_LIMIT s"
@@ -98,6 +99,9 @@ while kill -0 $pid 2>/dev/null; do
 		echo "demo: top $(($(seconds) - begin)) $head|$row"
 	shown=$row
 	: >"$work/top"
+	# Counters of a VM go with it: the last that was seen.
+	now=$(cat /sys/kernel/debug/kvm/pf_async 2>/dev/null)
+	[ "${now:-0}" = 0 ] || async=$now
 	sleep 2
 done
 guest_said
@@ -110,6 +114,7 @@ asker=
 grep -aq "^load: dwords" "$work/serial" ||
 	fail "the guest ended before its work was done"
 echo "demo: swapped $(($(counter pswpout) - out)) $(($(counter pswpin) - in))"
+echo "demo: async $async"
 sed -n 's/^ask: /demo: /p' "$work/ask"
 tr -d '\r' <"$work/serial" | sed -n 's/^load: dwords/demo: dwords/p'
 echo "demo: seconds $(($(seconds) - begin))"
