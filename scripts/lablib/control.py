@@ -111,8 +111,17 @@ class Revival:
 		try:
 			self.compare()
 		except (util.LabError, OSError):
-			# It is ending just now; whoever waits for it will see.
-			self.before = {}
+			# It is ending just now, and whoever waits for it will see; or
+			# too busy to answer, and a late answer is no use.
+			self.forget()
+
+	def forget(self):
+		self.before = {}
+		if self.links:
+			self.links[0].lines.close()
+			self.links[0].socket.close()
+			self.links[1].close()
+		self.links = None
 
 	def compare(self):
 		if self.links is None:

@@ -242,15 +242,17 @@ TEST(realtime_flag, "with KVM_CLOCK_REALTIME the time between counts as passed")
 {
 	struct vmm_vcpu *vcpu = boot();
 	struct clock_data data;
+	uint64_t before;
 
 	if (!(vmm_cap(vcpu->vm, KVM_CAP_ADJUST_CLOCK) & GET_REALTIME))
 		SKIP("KVM_CAP_ADJUST_CLOCK lacks KVM_CLOCK_REALTIME");
 	set_msr(vcpu, MSR_TIME, PAGE | 1);
 	vmm_run_to(vcpu, KVM_EXIT_HLT);
+	before = realtime();
 	data = get_clock(vcpu->vm);
 	tap_diag("flags 0x%x", data.flags);
 	if (data.flags & GET_REALTIME)
-		check_between("realtime", data.realtime, realtime() - NS, realtime());
+		check_between("realtime", data.realtime, before, realtime());
 	data.flags = GET_REALTIME;
 	data.clock = 100 * NS;
 	data.realtime = realtime() - 50 * NS;
@@ -307,14 +309,15 @@ TEST(wall, "the wall clock is real time minus the guest's clock")
 {
 	struct vmm_vcpu *vcpu = boot();
 	struct wall *w = (struct wall *)(vcpu->vm->ram + WALL);
-	uint64_t sum;
+	uint64_t before, sum;
 
 	set_msr(vcpu, MSR_TIME, PAGE | 1);
 	set_msr(vcpu, MSR_WALL, WALL);
 	CHECK(w->version && !(w->version & 1));
 	CHECK(w->nsec < NS);
+	before = realtime();
 	sum = w->sec * NS + w->nsec + guest_time(vcpu, PAGE);
-	check_between("wall clock", sum, realtime() - NS, realtime());
+	check_between("wall clock", sum, before, realtime());
 	CHECK_EQ(get_msr(vcpu, MSR_WALL_OLD), WALL);
 	memset(w, 0, sizeof(*w));
 	set_msr(vcpu, MSR_WALL_OLD, WALL);

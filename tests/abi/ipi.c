@@ -165,7 +165,8 @@ TEST(nmi, "an NMI to another vcpu, which cannot mask it")
 
 	apic_set_handler_eoi(&vm->vcpu[1], APIC_EOI_NONE);
 	guest_halt_start(&t, &vm->vcpu[1]);
-	vmm_sleep_ms(20);
+	/* One that came before the HLT would not end it. */
+	vmm_wait_asleep(&t);
 	send(&vm->vcpu[0], 1, DM_NMI);
 	guest_join(&t);
 	CHECK_EQ(apic_count(&vm->vcpu[1], 2), 1);

@@ -27,9 +27,6 @@ struct block {
 	uint64_t zero_ok;
 };
 
-/* How long nothing at all may happen before the case has failed. */
-#define PATIENCE_MS	(60000 * slowness())
-
 void stripe_of(struct swap *s, unsigned int vcpu, unsigned int *offset,
 	       unsigned int *length)
 {
@@ -318,14 +315,12 @@ static void swap_dump(struct swap *s)
 /* Lock held. Fails the case when nothing has changed for too long. */
 static void swap_wait(struct swap *s, const char *what)
 {
-	struct timespec until;
+	struct timespec until = { .tv_sec = patience() / 1000 };
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PATIENCE_MS / 1000;
 	if (pthread_cond_timedwait(&s->changed, &s->lock, &until) != ETIMEDOUT)
 		return;
 	swap_dump(s);
-	FAIL("waited %u s in vain for %s", PATIENCE_MS / 1000, what);
+	FAIL("waited in vain for %s", what);
 }
 
 static bool swap_busy(struct swap *s)

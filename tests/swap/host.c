@@ -67,6 +67,11 @@ unsigned int slowness(void)
 	return 1000 / tap_scaled(1000, 1);
 }
 
+uint64_t patience(void)
+{
+	return vmm_now_ms() + 60000ull * slowness();
+}
+
 bool host_checked(void)
 {
 	const char *text = getenv("KVM_SWAP_CHECKED");

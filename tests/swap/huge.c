@@ -62,6 +62,8 @@ static void collapse(struct region *r)
 
 static void collapsed(struct region *r)
 {
+	tap_diag("%llu huge pages",
+		 (unsigned long long)vmstat_since("thp_collapse_alloc"));
 	CHECKF(vmstat_since("thp_collapse_alloc"), "nothing was ever collapsed");
 }
 
@@ -123,7 +125,7 @@ static const char *without_ksm(void)
 
 static void wait_for_merge(void)
 {
-	uint64_t until = vmm_now_ms() + 30000ull * slowness(), sharing = 0;
+	uint64_t until = patience(), sharing = 0;
 
 	do {
 		usleep(5000);

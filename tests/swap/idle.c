@@ -54,8 +54,8 @@ static void idle(struct region *r)
 	OK(fd);
 	swap_pause(r->swap);
 	guest_verify(r, 0, region_pages(r));
-	/* Pages on their way to the LRU lists cannot be marked; this waits for them. */
-	host_try_write("/proc/sys/vm/compact_memory", "1");
+	/* Pages on their way to the LRU lists cannot be marked. */
+	lru_drain(r->swap);
 	for (page = 0; page < region_pages(r); page++)
 		if (frame_of(r, page))
 			idle_set(fd, frame_of(r, page));
@@ -73,6 +73,9 @@ static void idle(struct region *r)
 	}
 	swap_resume(r->swap);
 	close(fd);
+	tap_diag("in use: %llu of %llu that were used, %llu of the others",
+		 (unsigned long long)seen, (unsigned long long)used,
+		 (unsigned long long)wrong);
 	CHECKF(seen * 2 >= used, "the host saw %llu of %llu pages in use",
 	       (unsigned long long)seen, (unsigned long long)used);
 	CHECKF(wrong * 20 <= region_pages(r), "%llu pages nobody used are not idle",

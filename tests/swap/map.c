@@ -30,7 +30,7 @@ static unsigned int faults_seen(struct swap *s)
 /* Every vcpu writes everywhere, so one of them has to fail sooner or later. */
 static void wait_for_fault(struct swap *s, unsigned int before)
 {
-	uint64_t until = vmm_now_ms() + 10000ull * slowness();
+	uint64_t until = patience();
 
 	while (faults_seen(s) == before) {
 		CHECKF(vmm_now_ms() < until,

@@ -155,7 +155,7 @@ static void balancing_speed(const char *name, unsigned int value)
 static void balance(struct region *r)
 {
 	uint64_t before = vmstat("numa_hint_faults");
-	uint64_t until = vmm_now_ms() + 15000ull * slowness();
+	uint64_t until = patience();
 
 	balancing_speed("scan_delay_ms", 1);
 	balancing_speed("scan_period_min_ms", 10);

@@ -33,11 +33,6 @@ static struct notes *notes_new(void)
 	return n;
 }
 
-static uint64_t patience(void)
-{
-	return vmm_now_ms() + 30000ull * slowness();
-}
-
 static void wait_ready(struct notes *n)
 {
 	uint64_t until = patience();

@@ -69,6 +69,7 @@ static void swapped_out(struct region *r)
 {
 	uint64_t out = vmstat_since("pswpout");
 
+	tap_diag("%llu pages went to swap", (unsigned long long)out);
 	/* On a disk's way back a page may still be in the swap cache. */
 	CHECKF(r->backing == BACK_FILE || out >= 64, "only %llu pages went to swap",
 	       (unsigned long long)out);
@@ -80,6 +81,8 @@ static void swapped_both_ways(struct region *r)
 
 	if (r->backing == BACK_FILE)
 		return;
+	tap_diag("%llu pages went to swap and %llu came back",
+		 (unsigned long long)out, (unsigned long long)in);
 	CHECKF(out >= 64 && in >= 64, "only %llu pages went to swap and %llu came back",
 	       (unsigned long long)out, (unsigned long long)in);
 }
@@ -185,6 +188,8 @@ static void reread(struct region *r)
 	came = vmstat("pswpin");
 	guest_verify(r, 0, pages);
 	came = vmstat("pswpin") - came;
+	tap_diag("%llu of %llu pages came back, in %d tries",
+		 (unsigned long long)came, (unsigned long long)pages, i);
 	CHECKF(came >= pages / 2, "%llu pages came back for %llu that were gone",
 	       (unsigned long long)came, (unsigned long long)(pages - left));
 	region_policy(r, POLICY_CHURN);

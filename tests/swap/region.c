@@ -297,10 +297,9 @@ void swap_check_all(struct swap *s)
 		region_check(&s->region[i]);
 }
 
-/* Pages that wait in a CPU's batch for the LRU cannot be taken by anybody. */
-static void drain_lru(struct region *r)
+void lru_drain(struct swap *s)
 {
-	void *page = r->swap->vm->ram;
+	void *page = s->vm->ram;
 	int node = 0, status;
 
 	/* Moving a page drains all CPUs first. */
@@ -338,17 +337,19 @@ static void dump_resident(const struct region *r)
 
 void region_drive_out(struct region *r)
 {
-	uint64_t left = 0;
+	uint64_t left = 0, until = vmm_now_ms() + 10000ull * slowness();
 	int i;
 
 	if (ON(r->backing) & ON_HUGE)
 		return;
-	/* The first calls may only clear Accessed bits. */
-	for (i = 0; i < 8; i++) {
+	/* The first calls may only clear Accessed bits, and others of the host hold pages. */
+	for (i = 0; i < 8 || vmm_now_ms() < until; i++) {
 		if (r->backing == BACK_FILE || r->backing == BACK_PRIVATE)
 			OK(fsync(r->fd));
 		if (i)
-			drain_lru(r);
+			lru_drain(r->swap);
+		if (i >= 8)
+			usleep(10000);
 		OK(madvise(r->hva, r->size, MADV_PAGEOUT));
 		left = host_resident(r->hva, r->size);
 		if (!left)

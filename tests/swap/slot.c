@@ -36,7 +36,7 @@ static unsigned int mmios(const struct region *r)
 /* Vcpus write everywhere, so they notice sooner or later that it is away. */
 static void wait_for_mmio(const struct region *r, unsigned int before)
 {
-	uint64_t until = vmm_now_ms() + 30000ull * slowness();
+	uint64_t until = patience();
 
 	while (mmios(r) == before) {
 		CHECKF(vmm_now_ms() < until, "no vcpu notices that the slot is away");

@@ -167,6 +167,8 @@ bool page_has(const void *hva, unsigned int pagemap_bit);
 /* Guest and host verify all of it, pages marked in ->zeroed as zeros; refills those. */
 void region_check(struct region *r);
 void region_zeroed(struct region *r, uint64_t first, uint64_t pages);
+/* Pages that wait in a CPU's batch for the LRU cannot be taken by anybody: no more do. */
+void lru_drain(struct swap *s);
 /* All of the region out of memory, while vcpus are off it; false: cannot be. */
 void region_drive_out(struct region *r);
 void swap_check_all(struct swap *s);
@@ -203,6 +205,8 @@ void cgroup_limit(struct swap *s, const char *file, uint64_t bytes);
 void canary(void);
 uint64_t scaled_mib(unsigned int mib);
 unsigned int slowness(void);
+/* When what has to happen has not happened, on a busy machine either. */
+uint64_t patience(void);
 /* Has the host's kernel its checks on? It is slow then, and keeps what is freed a while. */
 bool host_checked(void);
 

@@ -5,6 +5,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,6 +50,25 @@ void vmm_kick(struct vmm_thread *t)
 		vmm_sleep_ms(1);
 	}
 	t->vcpu->run->immediate_exit = 0;
+}
+
+static char thread_state(pid_t tid)
+{
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "re");
+	CHECKF(file, "%s: %s", path, strerror(errno));
+	CHECK(fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+	fclose(file);
+	return state;
+}
+
+void vmm_wait_asleep(struct vmm_thread *t)
+{
+	while (!t->tid || thread_state(t->tid) != 'S')
+		vmm_sleep_ms(1);
 }
 
 int vmm_join(struct vmm_thread *t)

@@ -272,6 +272,8 @@ struct vmm_thread {
 void vmm_start(struct vmm_thread *t, struct vmm_vcpu *vcpu);
 /* Makes the vcpu leave KVM_RUN with EINTR, however often it takes. */
 void vmm_kick(struct vmm_thread *t);
+/* Waits until the thread sleeps as it does where its vcpu has halted. */
+void vmm_wait_asleep(struct vmm_thread *t);
 int vmm_join(struct vmm_thread *t);
 /* A signal handler that does nothing, so that the signal only interrupts. */
 void vmm_catch(int sig);
