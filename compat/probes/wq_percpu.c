@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Since 6.17, and where it went back to, a work queue of each CPU's says that it is one. */
+/* On newer kernels, and where it went back to, a work queue of each CPU's says that it is one. */
 #include <linux/workqueue.h>
 
 struct workqueue_struct *probe(void);

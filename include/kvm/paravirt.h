@@ -49,8 +49,13 @@ void async_vcpu_destroy(struct kvm_vcpu *vcpu);	/* nobody else reaches it; waits
 bool async_wanted(struct kvm_vcpu *vcpu, gfn_t gfn);
 bool async_begin(struct kvm_vcpu *vcpu, gfn_t gfn, hva_t hva, bool write);
 void async_update(struct kvm_vcpu *vcpu);	/* KVM_REQ_ASYNC_PF */
+
 /* KVM_RUN begins: what could not be told before may be possible now. */
-void async_run_begin(struct kvm_vcpu *vcpu);
+static inline void async_run_begin(struct kvm_vcpu *vcpu)
+{
+	if (unlikely(vcpu->pv.async.tell_all || vcpu->pv.async.count))
+		vcpu_request(vcpu, KVM_REQ_ASYNC_PF);
+}
 
 /* The vcpu has come to this CPU, which is (@moved) another one than last time. [P] */
 static inline void paravirt_sched_in(struct kvm_vcpu *vcpu, bool moved)

@@ -283,12 +283,6 @@ void async_update(struct kvm_vcpu *vcpu)
 			async_free(vcpu, af);
 }
 
-void async_run_begin(struct kvm_vcpu *vcpu)
-{
-	if (vcpu->pv.async.tell_all || !list_empty(&vcpu->pv.async.faults))
-		vcpu_request(vcpu, KVM_REQ_ASYNC_PF);
-}
-
 /*
  * Threads of a guest that begins, goes on elsewhere or is taken back to an earlier
  * state wait for tokens that nobody here knows, or for none. All are woken, and find
